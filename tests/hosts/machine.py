@@ -21,8 +21,8 @@ import os
 import resource
 import subprocess
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Callable, Mapping
 
 CA_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 CA_VARIABLES = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
@@ -33,7 +33,7 @@ NPROC = 16_384
 RUNTIMES = (None, "crun", "runc")
 
 
-class Unsuitable(Exception):
+class UnsuitableError(Exception):
     """This machine cannot run test hosts; the message names the remedy."""
 
 
@@ -65,7 +65,9 @@ def working_runtime(starts: Callable[[str | None], str]) -> str | None:
         if not error:
             return runtime
         errors.append(f"  {runtime or 'default runtime'}: {error}")
-    raise Unsuitable("no OCI runtime can start a container here:\n" + "\n".join(errors) + "\nTry: apt-get install runc")
+    raise UnsuitableError(
+        "no OCI runtime can start a container here:\n" + "\n".join(errors) + "\nTry: apt-get install runc"
+    )
 
 
 def certificates(environment: Mapping[str, str], bundle_exists: bool) -> tuple[list[str], dict[str, str]]:
@@ -95,7 +97,7 @@ def try_runtime(image: str, limits: list[str]) -> Callable[[str | None], str]:
 def describe(image: str) -> dict[str, object]:
     """Look at this machine and return what the module's docstring lists."""
     if os.geteuid() != 0:
-        raise Unsuitable("test hosts need root: they have a bridge network and real cgroup limits. Use sudo.")
+        raise UnsuitableError("test hosts need root: they have a bridge network and real cgroup limits. Use sudo.")
     limits = ulimits(
         effective_capabilities(Path("/proc/self/status").read_text(encoding="ascii", errors="replace")),
         resource.getrlimit(resource.RLIMIT_NOFILE)[1],
@@ -110,7 +112,7 @@ def main() -> int:
     """Print the description, or say why there is none."""
     try:
         print(json.dumps(describe(sys.argv[1])))
-    except Unsuitable as error:
+    except UnsuitableError as error:
         print(f"machine.py: {error}", file=sys.stderr)
         return 1
     return 0
