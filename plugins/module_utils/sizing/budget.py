@@ -1,0 +1,168 @@
+# Copyright (c) 2026, the rightsize.webstack authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Divide one host's memory and processors among everything that runs on it.
+
+Memory goes top down: the operating system, what the operator keeps, the least that each service
+runs with, then what is left by weight. Shares depend on memory and on which services are present,
+never on the number of processors, so that more of either never takes anything away from an app.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ..hardware.types import Cpu
+from .errors import SizingError
+from .types import HostWorkload, MemoryLine
+
+
+@dataclass(frozen=True)
+class Need:
+    """What one service takes: at least ``floor_mb``, a ``weight`` in what is left, ``cap_mb`` at most.
+
+    ``cpu`` is the fraction of the host's processors that it keeps busy when the apps are busy.
+    """
+
+    floor_mb: int
+    weight: int
+    cpu: float
+    cap_mb: int | None = None
+
+
+#: Weights follow what the guides of the field give a service alone (PostgreSQL R/4 in buffers plus
+#: its connections, MySQL up to R/2, Redis' fork headroom), scaled down because here they share.
+SERVICE_NEEDS: Mapping[str, Need] = {
+    "nginx": Need(floor_mb=24, weight=3, cpu=0.05, cap_mb=1024),
+    "redis": Need(floor_mb=48, weight=15, cpu=0.05),
+    "postgres": Need(floor_mb=160, weight=35, cpu=0.25),
+    "pgbouncer": Need(floor_mb=16, weight=1, cpu=0.02, cap_mb=256),
+    "mysql": Need(floor_mb=256, weight=35, cpu=0.25),
+}
+APPS_WEIGHT = 40
+PAGE_CACHE_WEIGHT = 25
+#: Apps grow beyond two workers only while this fraction of the divided memory stays page cache.
+PAGE_CACHE_KEPT = 0.10
+
+#: systemd, journald, sshd and a deploy's own tools on a bare Debian, then the kernel's tables with size.
+SYSTEM_FLOOR_MB = 96
+SYSTEM_FRACTION = 0.04
+SYSTEM_CAP_MB = 1024
+
+
+@dataclass(frozen=True)
+class MemoryShares:
+    """``apps_mb`` is all that the apps may use, ``kept_mb`` the part of it that extra workers leave alone."""
+
+    usable_mb: int
+    planned_mb: int
+    system_mb: int
+    reserved_mb: int
+    services: Mapping[str, int]
+    apps_mb: int
+    kept_mb: int
+
+
+@dataclass(frozen=True)
+class CpuShare:
+    """Processors for all apps together, and the sum that led to them in words."""
+
+    cpus: float
+    text: str
+
+
+def step_down(mb: int) -> int:
+    """Return ``mb`` rounded down by at most 1/32, so that a few MiB between kernels change no plan."""
+    step = max(1, (1 << max(0, mb.bit_length() - 1)) // 32)
+    return mb // step * step
+
+
+def step_up(mb: int) -> int:
+    """Return ``mb`` rounded up by at most 1/8, so that two measurements of the same app agree."""
+    step = max(1, (1 << max(0, mb.bit_length() - 1)) // 8)
+    return -(-mb // step) * step
+
+
+def divide_memory(usable_mb: int, workload: HostWorkload, apps_floor_mb: int, apps_first_mb: int) -> MemoryShares:
+    """Return who gets how much of ``usable_mb``.
+
+    ``apps_floor_mb`` is the least that the apps run with; services grow beyond their own floors only
+    from what ``apps_first_mb`` leaves. Raises ``SizingError`` when the floors do not fit.
+    """
+    planned = step_down(usable_mb)
+    system = min(SYSTEM_CAP_MB, SYSTEM_FLOOR_MB + int(planned * SYSTEM_FRACTION))
+    if workload.reserved_memory_mb > usable_mb:
+        raise SizingError(
+            f"webstack_reserves.memory_mb: {workload.reserved_memory_mb} MB is more than this host's {usable_mb} MB; "
+            "reserve less, or use a larger host"
+        )
+    left = planned - system - workload.reserved_memory_mb
+    needs = {name: SERVICE_NEEDS[name] for name in workload.services}
+    surplus = left - sum(need.floor_mb for need in needs.values())
+    if surplus < apps_floor_mb:
+        raise SizingError(_too_small(usable_mb, system, workload, needs, apps_floor_mb, apps_floor_mb - surplus))
+    exact = _grow(needs, max(0, surplus - apps_first_mb), bool(workload.apps))
+    apps = left - sum(exact.values())
+    return MemoryShares(
+        usable_mb=usable_mb,
+        planned_mb=planned,
+        system_mb=system,
+        reserved_mb=workload.reserved_memory_mb,
+        services={name: int(mb) for name, mb in exact.items()},
+        # Rounded as one sum: several roundings could give less from more.
+        apps_mb=int(apps) if workload.apps else 0,
+        kept_mb=int(left * PAGE_CACHE_KEPT),
+    )
+
+
+def _grow(needs: Mapping[str, Need], surplus: int, apps: bool) -> dict[str, float]:
+    weights = PAGE_CACHE_WEIGHT + (APPS_WEIGHT if apps else 0) + sum(need.weight for need in needs.values())
+    return {
+        name: min(need.floor_mb + surplus * need.weight / weights, need.cap_mb or float("inf"))
+        for name, need in needs.items()
+    }
+
+
+def _too_small(
+    usable_mb: int, system: int, workload: HostWorkload, needs: Mapping[str, Need], apps_floor: int, missing: int
+) -> str:
+    parts = [f"operating system {system}"]
+    if workload.reserved_memory_mb:
+        parts.append(f"webstack_reserves.memory_mb {workload.reserved_memory_mb}")
+    parts += [f"{name} {need.floor_mb}" for name, need in needs.items()]
+    if workload.apps:
+        parts.append(f"one worker of each app ({', '.join(app.name for app in workload.apps)}) {apps_floor}")
+    return (
+        f"this host is too small: of its {usable_mb} MB the least needed is {' + '.join(parts)} MB, about {missing} MB "
+        "too much; use a host with more memory, move a service or an app to another host, lower webstack_reserves, "
+        "or declare a smaller memory_per_worker_mb where an app needs less than assumed"
+    )
+
+
+def share_cpus(cpu: Cpu, workload: HostWorkload) -> CpuShare:
+    """Return the processors left for the apps. Raises ``SizingError`` when reserves leave none."""
+    left = cpu.capacity - workload.reserved_cpus
+    if workload.reserved_cpus and left < 0.1:
+        raise SizingError(
+            f"webstack_reserves.cpus: {workload.reserved_cpus:g} leaves nothing of this host's {cpu.capacity:.2f} "
+            "cores' worth; reserve less, or use a larger host"
+        )
+    fractions = {name: SERVICE_NEEDS[name].cpu for name in workload.services}
+    share = 1 - sum(fractions.values())
+    text = f"{cpu.capacity:.2f} cores' worth"
+    if workload.reserved_cpus:
+        text = f"({text} - {workload.reserved_cpus:g} reserved)"
+    if fractions:
+        text += f" × {share:.2f} (" + ", ".join(f"{name} {part:.0%}" for name, part in fractions.items()) + " kept)"
+    return CpuShare(left * share, text)
+
+
+def memory_lines(shares: MemoryShares, apps: Mapping[str, int]) -> tuple[MemoryLine, ...]:
+    """Return the whole budget; the last line is what remains, so that all add up to ``usable_mb``."""
+    lines = [MemoryLine("operating system", shares.system_mb)]
+    if shares.reserved_mb:
+        lines.append(MemoryLine("reserved", shares.reserved_mb))
+    lines += [MemoryLine(name, mb) for name, mb in shares.services.items()]
+    lines += [MemoryLine(f"gunicorn {name}", mb) for name, mb in apps.items()]
+    return (*lines, MemoryLine("page cache", shares.usable_mb - sum(line.mb for line in lines)))

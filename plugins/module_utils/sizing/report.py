@@ -1,0 +1,60 @@
+# Copyright (c) 2026, the rightsize.webstack authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Render a plan for a terminal."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+#: Columns of a table line; reasons are folded beyond it.
+WIDTH = 120
+
+
+def table(sizing: Mapping[str, Any], hardware: Mapping[str, Any] | None = None, width: int = WIDTH) -> list[str]:
+    """Return the lines of a table of the ``sizing`` fact: every number, its value and its reason.
+
+    ``hardware`` is the fact that the plan was made from. No line ends in a space.
+    """
+    sections = _sections(sizing["reasons"])
+    names = max((len(name) for rows in sections.values() for name, _, _ in rows), default=0)
+    values = max((len(value) for rows in sections.values() for _, value, _ in rows), default=0)
+    lines = [_machine(hardware)] if hardware is not None else []
+    for title, rows in sections.items():
+        lines += ["", title]
+        for name, value, reason in rows:
+            lines += _fold(f"  {name:<{names}}  {value:>{values}}  ", reason, width)
+    return lines + _warnings(sizing["warnings"], width)
+
+
+def _sections(reasons: Mapping[str, str]) -> dict[str, list[tuple[str, str, str]]]:
+    """Group reasons by the part of their path before the last dot; the memory budget comes first."""
+    sections: dict[str, list[tuple[str, str, str]]] = {"memory, MB": []}
+    for path, text in reasons.items():
+        title, _, name = path.rpartition(".")
+        value, _, reason = text.partition(": ")
+        sections.setdefault("memory, MB" if title == "memory" else title, []).append((name, value, reason))
+    return sections
+
+
+def _machine(hardware: Mapping[str, Any]) -> str:
+    cpu, memory = hardware["cpu"], hardware["memory"]
+    name = (hardware.get("board") or {}).get("model")
+    return (
+        f"{name + ': ' if name else ''}{cpu['usable']} usable CPUs, {cpu['capacity']:.2f} cores' worth "
+        f"({cpu['capacity_source']}), {memory['usable_mb']} MB usable"
+    )
+
+
+def _fold(start: str, text: str, width: int) -> list[str]:
+    room = max(20, width - len(start))
+    first, *others = textwrap.wrap(text, room) or [""]
+    return [(start + first).rstrip(), *(" " * len(start) + line for line in others)]
+
+
+def _warnings(warnings: Sequence[str], width: int) -> list[str]:
+    if not warnings:
+        return []
+    return ["", "warnings", *(line for text in warnings for line in _fold("  ! ", text, width))]

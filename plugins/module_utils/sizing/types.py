@@ -1,0 +1,140 @@
+# Copyright (c) 2026, the rightsize.webstack authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What goes into a plan and what comes out of it, as plain data.
+
+Memory is in MiB (``_mb``) unless a name says otherwise, time in seconds, CPU in units of the
+machine's fastest processor (as ``hardware.types.Cpu.capacity``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+SERVICES = ("mysql", "nginx", "pgbouncer", "postgres", "redis")
+DATABASES = ("postgres", "mysql")
+
+
+@dataclass(frozen=True)
+class Given:
+    """A value that the user chose, and the variable in which it was found."""
+
+    value: Any
+    origin: str
+
+
+@dataclass(frozen=True)
+class AppWorkload:
+    """One application and what is known about its requests.
+
+    ``where`` is the variable's path for messages (``webstack_apps[0]``). ``workload`` is llm, io,
+    mixed or cpu; ``interface`` asgi or wsgi; ``databases`` those of postgres and mysql that the app
+    uses. ``handover`` is auto, side_by_side or socket; ``keep_warm`` is None for auto.
+    """
+
+    name: str
+    where: str
+    workload: str
+    framework: str
+    interface: str
+    worker_class: str
+    worker_class_origin: str
+    declared_mb: int | None = None
+    measured_mb: int | None = None
+    requests_per_second: float | None = None
+    seconds_per_request: float | None = None
+    longest_request_seconds: int | None = None
+    handover: str = "auto"
+    keep_warm: bool | None = None
+    databases: tuple[str, ...] = ()
+
+    @property
+    def concurrency(self) -> float | None:
+        """Requests under way at one time: Little's law, rate times duration."""
+        if self.requests_per_second is None or self.seconds_per_request is None:
+            return None
+        return self.requests_per_second * self.seconds_per_request
+
+
+@dataclass(frozen=True)
+class HostWorkload:
+    """Everything that one host has to carry.
+
+    ``given`` maps dotted paths of the plan (``nginx.worker_processes``) to the user's own values.
+    """
+
+    apps: tuple[AppWorkload, ...] = ()
+    services: tuple[str, ...] = ()
+    reserved_memory_mb: int = 0
+    reserved_cpus: float = 0.0
+    given: Mapping[str, Given] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class GunicornPlan:
+    """gunicorn's settings for one application, and the limits of its slice.
+
+    ``memory_max_mb`` bounds the whole slice: both generations of workers when ``handover`` is
+    ``side_by_side``. ``pool_size`` and ``pool_max_overflow`` are per worker, None without a database.
+    """
+
+    interface: str
+    worker_class: str
+    workers: int
+    threads: int
+    worker_connections: int
+    max_requests: int
+    max_requests_jitter: int
+    timeout: int
+    graceful_timeout: int
+    keepalive: int
+    preload: bool
+    backlog: int
+    memory_per_worker_mb: int
+    memory_max_mb: int
+    pool_size: int | None
+    pool_max_overflow: int | None
+    handover: str
+    keep_warm: bool
+    drain_seconds: int
+
+
+@dataclass(frozen=True)
+class NginxPlan:
+    """nginx's settings; connections and keep-alive are per worker process."""
+
+    worker_processes: int
+    worker_connections: int
+    worker_rlimit_nofile: int
+    upstream_keepalive: int
+
+
+@dataclass(frozen=True)
+class MemoryLine:
+    """One line of the memory budget."""
+
+    consumer: str
+    mb: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The plan of one host. ``services`` holds a settings object for each service on it."""
+
+    gunicorn: Mapping[str, GunicornPlan]
+    services: Mapping[str, Any]
+    memory: tuple[MemoryLine, ...]
+    reasons: Mapping[str, str]
+    warnings: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the ``sizing`` fact. Services that are not on this host have no key."""
+        return {
+            "gunicorn": {name: asdict(app) for name, app in self.gunicorn.items()},
+            **{name: asdict(settings) for name, settings in self.services.items()},
+            "memory": [{"for": line.consumer, "mb": line.mb} for line in self.memory],
+            "reasons": dict(self.reasons),
+            "warnings": list(self.warnings),
+        }
