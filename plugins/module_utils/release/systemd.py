@@ -1,0 +1,164 @@
+# Copyright (c) 2026, the rightsize.webstack authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Talk to systemd about the units of an app."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from .errors import ReleaseError
+
+
+@dataclass(frozen=True)
+class UnitState:
+    """What systemd says of one unit; ``restarts`` counts automatic restarts since it was started."""
+
+    unit: str
+    active: str
+    sub: str
+    restarts: int
+    main_pid: int
+
+    @property
+    def running(self) -> bool:
+        return self.active in ("active", "reloading")
+
+    @property
+    def crashed(self) -> bool:
+        """It ended by itself since it was started, whether or not systemd is trying again."""
+        return self.active == "failed" or self.sub.startswith("auto-restart") or self.restarts > 0
+
+
+def systemctl(*arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    """Run systemctl; raises ``ReleaseError`` with what it printed when ``check`` and it failed."""
+    done = _run(["systemctl", *arguments])
+    if check and done.returncode:
+        raise ReleaseError(f"systemctl {' '.join(arguments)} failed", tuple(done.stderr.splitlines()[-5:]))
+    return done
+
+
+def unit_states(pattern: str) -> dict[str, UnitState]:
+    """Return the state of every loaded unit that matches a glob, by unit name."""
+    shown = systemctl("show", pattern, "--property=Id,ActiveState,SubState,NRestarts,MainPID", check=False).stdout
+    return {state.unit: state for state in map(_parse_unit, shown.split("\n\n")) if state.unit}
+
+
+def unit_state(unit: str) -> UnitState:
+    """Return the state of one unit; an unknown one is inactive."""
+    return unit_states(unit).get(unit, UnitState(unit, "inactive", "dead", 0, 0))
+
+
+def _parse_unit(block: str) -> UnitState:
+    values = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
+    return UnitState(
+        unit=values.get("Id", ""),
+        active=values.get("ActiveState", "inactive"),
+        sub=values.get("SubState", "dead"),
+        restarts=int(values.get("NRestarts") or 0),
+        main_pid=int(values.get("MainPID") or 0),
+    )
+
+
+def journal_tail(unit: str, lines: int = 25) -> tuple[str, ...]:
+    """Return the last lines that a unit wrote to the journal, and systemd's about it."""
+    _run(["journalctl", "--sync"])
+    done = _run(["journalctl", "--unit", unit, "--lines", str(lines), "--output", "cat", "--no-pager", "--quiet"])
+    return tuple(line[:400] for line in done.stdout.splitlines())
+
+
+def run_confined(
+    unit: str,
+    command: Sequence[str],
+    *,
+    user: str,
+    directory: Path,
+    writable: Sequence[Path],
+    environment: Mapping[str, str],
+    properties: Sequence[str] = (),
+    timeout: int = 1800,
+) -> subprocess.CompletedProcess[str]:
+    """Run one command as a transient unit that can write only to ``writable``.
+
+    A unit and not a plain child: it gets a small share of processor and disk, so that a
+    build never starves what serves, and it is the first to go when memory runs out. One
+    left over by a killed run is ended first. Raises ``ReleaseError`` only when systemd
+    itself is missing; the command's own failure is in the result.
+    """
+    systemctl("stop", f"{unit}.service", check=False)
+    systemctl("reset-failed", f"{unit}.service", check=False)
+    settings = [
+        f"User={user}",
+        f"WorkingDirectory={directory}",
+        "ProtectSystem=strict",
+        "ProtectHome=yes",
+        "PrivateTmp=yes",
+        "NoNewPrivileges=yes",
+        "CPUWeight=20",
+        "IOWeight=20",
+        "Nice=10",
+        "OOMScoreAdjust=800",
+        f"RuntimeMaxSec={timeout}",
+        *(f"ReadWritePaths={path}" for path in writable),
+        *(f"Environment={_quote(f'{key}={value}')}" for key, value in environment.items()),
+        *properties,
+    ]
+    options = [word for setting in settings for word in ("--property", setting)]
+    return _run(["systemd-run", "--quiet", "--pipe", "--wait", "--collect", f"--unit={unit}", *options, "--", *command])
+
+
+def schedule_stop(unit: str, seconds: int) -> None:
+    """Stop a unit ``seconds`` from now, whatever becomes of this process: systemd holds the timer."""
+    cancel_scheduled_stop(unit)
+    _checked(
+        [
+            "systemd-run",
+            "--quiet",
+            "--collect",
+            f"--unit={_stopper(unit)}",
+            f"--on-active={seconds}s",
+            "--timer-property=AccuracySec=100ms",
+            "systemctl",
+            "stop",
+            unit,
+        ]
+    )
+
+
+def cancel_scheduled_stop(unit: str) -> None:
+    """Forget a scheduled stop that has not fired yet."""
+    systemctl("stop", f"{_stopper(unit)}.timer", check=False)
+
+
+def _stopper(unit: str) -> str:
+    return "stop-" + unit.replace("@", "-").replace(".service", "")
+
+
+def _quote(value: str) -> str:
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _checked(command: Sequence[str]) -> None:
+    done = _run(command)
+    if done.returncode:
+        raise ReleaseError(f"{command[0]} failed: {' '.join(command)}", tuple(done.stderr.splitlines()[-5:]))
+
+
+def _run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "LC_ALL": "C.UTF-8", "SYSTEMD_COLORS": "0", "SYSTEMD_PAGER": ""}
+    try:
+        return subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
+    except FileNotFoundError:
+        raise ReleaseError(f"{command[0]} is not on this host; releases are units of systemd, so it must run") from None
