@@ -327,6 +327,8 @@ class Traffic:
             except Broken as error:
                 if error.kind == "going away":
                     self._log.websocket_moved()
+                    self._first_answers[name].set()
+                    self._stopping.wait(PAUSE_AFTER_FAILURE_SECONDS)
                 else:
                     self._failed(name, error)
 
