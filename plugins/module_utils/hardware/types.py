@@ -60,15 +60,22 @@ class Cpu:
 
 @dataclass(frozen=True)
 class Memory:
-    """Memory in MiB; ``page_size`` in bytes; ``thp`` is the active transparent huge page mode."""
+    """Memory in MiB; ``page_size`` in bytes; ``thp`` is the active transparent huge page mode.
 
-    total_mb: int
+    ``total_mb`` and ``usable_mb`` are None for a captured tree without ``proc/meminfo``.
+    ``swap_mb`` includes ``zram_mb``. ``huge_pages_mb`` is set aside for huge pages and lost to
+    everything else; ``huge_page_kb`` is the size of one.
+    """
+
+    total_mb: int | None
     limit_mb: int | None
-    usable_mb: int
+    usable_mb: int | None
     swap_mb: int = 0
     zram_mb: int = 0
     page_size: int | None = None
     thp: str | None = None
+    huge_page_kb: int | None = None
+    huge_pages_mb: int = 0
 
 
 @dataclass(frozen=True)
@@ -118,9 +125,7 @@ class Hardware:
     def from_dict(cls, facts: dict[str, Any]) -> Hardware:
         """Read a ``hardware`` fact back. Raises ``KeyError`` or ``TypeError`` when it is not one."""
         cpu = dict(facts["cpu"])
-        clusters = tuple(
-            Cluster(**{**cluster, "cpus": tuple(cluster["cpus"])}) for cluster in cpu.pop("clusters", ())
-        )
+        clusters = tuple(Cluster(**{**cluster, "cpus": tuple(cluster["cpus"])}) for cluster in cpu.pop("clusters", ()))
         return cls(
             board=Board(**facts.get("board", {})),
             cpu=Cpu(clusters=clusters, **cpu),
