@@ -68,6 +68,7 @@ class Failure:
 @dataclass(frozen=True)
 class Report:
     """What happened. ``requests`` counts answered and failed POSTs; latencies are in milliseconds.
+    ``max_stream_pause_ms`` is the longest wait for a stream's next event: a proxy that buffers shows there.
 
     ``versions`` and ``releases`` are those that answered, in order; one that comes back after
     a pause (a rollback) is listed again. ``stopped_by`` is caller, max_seconds, max_requests or None.
@@ -82,6 +83,7 @@ class Report:
     p99_latency_ms: float
     connections: int
     streams_completed: int
+    max_stream_pause_ms: float
     websocket_messages: int
     websocket_reconnects: int
     versions: list[str]
@@ -113,7 +115,8 @@ class Report:
         lines = [
             f"{self.requests} requests in {self.seconds:.1f} s, {self.connections} connections, {self.failed} failed",
             f"latency ms: p50 {self.p50_latency_ms:.1f}, p99 {self.p99_latency_ms:.1f}, max {self.max_latency_ms:.1f}",
-            f"whole streams: {self.streams_completed}, WebSocket messages: {self.websocket_messages}",
+            f"whole streams: {self.streams_completed} (longest pause {self.max_stream_pause_ms:.0f} ms), "
+            f"WebSocket messages: {self.websocket_messages}",
             f"versions: {' -> '.join(self.versions) or 'none seen'}",
             f"releases: {' -> '.join(self.releases) or 'none seen'}",
         ]
@@ -310,12 +313,19 @@ class Traffic:
                 if response.status != 200:
                     _demand_status(response, connection.read(response))
                 self._first_answers[name].set()
-                _follow(_events(connection, response))
+                _follow(self._timed(_events(connection, response)))
                 self._log.stream_completed()
             except Broken as error:
                 self._failed(name, error)
             finally:
                 connection.close()
+
+    def _timed(self, events: Iterator[tuple[str, dict[str, Any]]]) -> Iterator[tuple[str, dict[str, Any]]]:
+        since = time.monotonic()
+        for event in events:
+            self._log.stream_paused(time.monotonic() - since)
+            yield event
+            since = time.monotonic()
 
     # --- WebSocket /ws ---
 
@@ -357,6 +367,7 @@ class _Log:
         self.requests = 0
         self._connections = 0
         self._streams = 0
+        self._stream_pause = 0.0
         self._websocket_messages = 0
         self._websocket_reconnects = 0
         self._failed = 0
@@ -385,6 +396,10 @@ class _Log:
     def stream_completed(self) -> None:
         with self._lock:
             self._streams += 1
+
+    def stream_paused(self, seconds: float) -> None:
+        with self._lock:
+            self._stream_pause = max(self._stream_pause, seconds)
 
     def websocket_message(self) -> None:
         with self._lock:
@@ -420,6 +435,7 @@ class _Log:
                 p99_latency_ms=round(ordered[(len(ordered) - 1) * 99 // 100], 2),
                 connections=self._connections,
                 streams_completed=self._streams,
+                max_stream_pause_ms=round(self._stream_pause * 1000, 2),
                 websocket_messages=self._websocket_messages,
                 websocket_reconnects=self._websocket_reconnects,
                 versions=list(self._versions.order),
@@ -488,9 +504,15 @@ class _Connection:
         with _observed():
             return response.read()
 
-    def read_line(self, response: http.client.HTTPResponse) -> bytes:
+    def read_lines(self, response: http.client.HTTPResponse) -> Iterator[str]:
+        """Yield the answer's lines as they come; ``readline`` would hide that the last chunk is missing."""
+        rest = b""
         with _observed():
-            return response.readline(MAX_FRAME_BYTES)
+            while data := response.read1(65536):
+                *lines, rest = (rest + data).split(b"\n")
+                yield from (line.decode("utf-8", "replace").rstrip("\r") for line in lines)
+        if rest:
+            raise Broken("cut", f"the stream ended inside a line: {_excerpt(rest)}")
 
     def close(self) -> None:
         self._http.close()
@@ -551,8 +573,7 @@ def _excerpt(content: bytes) -> str:
 def _events(connection: _Connection, response: http.client.HTTPResponse) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield each server-sent event's name and data."""
     fields: dict[str, str] = {}
-    while line := connection.read_line(response):
-        text = line.decode("utf-8", "replace").rstrip("\r\n")
+    for text in connection.read_lines(response):
         if text:
             name, _, value = text.partition(":")
             fields[name] = value.strip()

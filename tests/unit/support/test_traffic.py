@@ -126,13 +126,16 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
         for number in range(1, 4):
+            if self.server.fault == "stream pauses" and number == 2:
+                self.server.ended.wait(0.2)
             if self.server.fault == "stream cut" and number == 3:
                 break
             shown = number + 1 if self.server.fault == "stream gap" and number == 2 else number
             self._chunk(f"event: tick\ndata: {json.dumps({'number': shown})}\n\n")
         if self.server.fault not in ("stream cut", "stream without done"):
-            self._chunk(f"event: done\ndata: {json.dumps({'events': 3})}\n\n")
-        if self.server.fault != "stream cut":
+            told = 4 if self.server.fault == "stream miscounted" else 3
+            self._chunk(f"event: done\ndata: {json.dumps({'events': told})}\n\n")
+        if self.server.fault not in ("stream cut", "stream without end"):
             self.wfile.write(b"0\r\n\r\n")
         self.close_connection = True
 
@@ -287,6 +290,8 @@ def test_nobody_listening_is_reported_without_a_busy_loop() -> None:
         ("stream cut", "cut", ""),
         ("stream gap", "wrong", "event 3 came where 2 was due"),
         ("stream without done", "cut", "without done"),
+        ("stream miscounted", "wrong", "done speaks of 4 events, 3 came"),
+        ("stream without end", "cut", "ended early"),
         ("stream refused", "status", "503"),
     ],
 )
@@ -295,6 +300,11 @@ def test_a_stream_must_be_whole_and_in_order(fault: str, kind: str, words: str) 
     assert report.streams_completed == 0
     assert report.failures[0].kind == kind
     assert words in report.failures[0].text
+
+
+def test_the_longest_pause_of_a_stream_is_measured() -> None:
+    report = observe("stream pauses", lambda now: now.streams_completed > 0, clients=0, streams=1)
+    assert report.max_stream_pause_ms >= 200
 
 
 @pytest.mark.parametrize(("fault", "kind"), [("websocket drop", "closed"), ("websocket wrong", "wrong")])
