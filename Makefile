@@ -1,0 +1,145 @@
+# Everything that is done with this checkout starts here. `make help` lists the targets.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+VENV := .venv
+PY := $(VENV)/bin/python
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+
+COLLECTION := .build/collections/ansible_collections/rightsize/webstack
+IMAGE_DISTRIBUTION ?= trixie
+SCENARIO ?=
+DEMO_PORT ?= 8088
+PYTHON_SOURCES := plugins tests molecule tools
+
+.PHONY: help
+help: ## Show this list
+	@echo "make demo and make test are all that a first visit needs."
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+
+# --- prerequisites ---------------------------------------------------------------------------------------------
+
+.PHONY: setup
+setup: $(VENV)/.run-installed $(COLLECTION) ## Prepare what running the collection needs: Python, virtualenv, import path
+
+.PHONY: setup-dev
+setup-dev: setup $(VENV)/.dev-installed ## Prepare what testing the collection needs as well
+
+.PHONY: setup-hosts
+setup-hosts: # Debian packages for test hosts
+	@tools/install-packages hosts
+
+$(PY):
+	@tools/install-packages python
+	@echo "==> Creating the virtualenv $(VENV)"
+	@"$$(tools/find-python)" -m venv --clear $(VENV)
+
+# uv, itself pinned, installs the rest in seconds.
+$(VENV)/bin/uv: requirements.txt | $(PY)
+	@$(PY) -m pip install --quiet "$$(grep -E '^uv==' requirements.txt)"
+	@touch $@
+
+$(VENV)/.run-installed: requirements.txt | $(VENV)/bin/uv
+	@echo "==> Installing Ansible and what it needs (requirements.txt)"
+	@uv pip install --python $(PY) --requirement requirements.txt
+	@touch $@
+
+$(VENV)/.dev-installed: requirements-dev.txt | $(VENV)/bin/uv
+	@echo "==> Installing linters and test tools (requirements-dev.txt)"
+	@uv pip install --python $(PY) --requirement requirements-dev.txt
+	@touch $@
+
+# Ansible and pytest import the checkout as the collection rightsize.webstack.
+$(COLLECTION):
+	@mkdir -p $(@D)
+	@ln -sfn ../../../.. $@
+
+.PHONY: pin
+pin: setup ## Pin requirements*.txt again to the newest versions that pyproject.toml admits
+	@uv pip compile --quiet --universal --upgrade --python-version 3.11 --no-header --group run --output-file requirements.txt
+	@uv pip compile --quiet --universal --upgrade --python-version 3.11 --no-header --group run --group dev \
+		--constraints requirements.txt --output-file requirements-dev.txt
+
+# --- a host to look at -----------------------------------------------------------------------------------------
+
+.PHONY: image
+image: setup-hosts ## Build the test hosts' image (IMAGE_DISTRIBUTION=bookworm for Debian 12)
+	@tools/as-root tests/hosts/build-image $(IMAGE_DISTRIBUTION)
+
+.PHONY: demo-host
+demo-host: setup image ## Start the demo host alone, without deploying to it
+	@tools/as-root ansible-playbook tests/hosts/create.yml -e @tests/hosts/demo.yml -e demo_port=$(DEMO_PORT)
+
+.PHONY: demo
+demo: demo-host ## Deploy the demo app to a demo host, print its plan and a URL that answers (DEMO_PORT=8088)
+	@echo "==> Deploying the demo app"
+	@tools/as-root ansible-playbook -i inventories/demo playbooks/deploy.yml
+	@echo "==> The plan"
+	@tools/as-root ansible-playbook -i inventories/demo playbooks/plan.yml
+	@tools/as-root $(PY) tools/demo_address.py $(DEMO_PORT)
+
+# --- tests -----------------------------------------------------------------------------------------------------
+
+.PHONY: test
+test: lint unit molecule ## Everything: lint, unit tests, Molecule scenarios
+
+.PHONY: unit
+unit: setup-dev ## Unit tests
+	@echo "==> Unit tests"
+	@pytest
+
+.PHONY: molecule
+molecule: setup-dev image ## Molecule scenarios on test hosts, one after another (SCENARIO=name for one)
+	@tools/as-root tools/run-scenarios $(SCENARIO)
+
+.PHONY: bench
+bench: setup-dev image ## Benchmarks on test hosts
+	@tools/as-root $(PY) -m pytest tests/bench -s
+
+# --- linters ---------------------------------------------------------------------------------------------------
+
+.PHONY: lint
+lint: lint-yaml lint-ansible lint-python lint-changelog sanity galaxy-import ## All linters
+
+.PHONY: lint-yaml
+lint-yaml: setup-dev
+	@echo "==> yamllint"
+	@yamllint --strict .
+
+.PHONY: lint-ansible
+lint-ansible: setup-dev
+	@echo "==> ansible-lint"
+	@ansible-lint --offline
+
+.PHONY: lint-python
+lint-python: setup-dev
+	@echo "==> ruff and mypy"
+	@ruff check .
+	@ruff format --check .
+	@mypy $(PYTHON_SOURCES)
+
+.PHONY: lint-changelog
+lint-changelog: setup-dev
+	@echo "==> antsibull-changelog"
+	@antsibull-changelog lint
+
+.PHONY: sanity
+sanity: setup-dev ## ansible-test sanity alone
+	@tools/sanity
+
+.PHONY: galaxy-import
+galaxy-import: setup-dev
+	@tools/galaxy-import
+
+.PHONY: format
+format: setup-dev ## Let ruff format and repair the Python code
+	@ruff check --fix .
+	@ruff format .
+
+# --- and away --------------------------------------------------------------------------------------------------
+
+.PHONY: clean
+clean: ## Remove the containers, network and images that the other targets made
+	@if command -v podman >/dev/null; then tools/as-root tools/remove-hosts; fi
