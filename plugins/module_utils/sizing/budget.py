@@ -79,8 +79,8 @@ def step_down(mb: int) -> int:
 
 
 def step_up(mb: int) -> int:
-    """Return ``mb`` rounded up by at most 1/8, so that two measurements of the same app agree."""
-    step = max(1, (1 << max(0, mb.bit_length() - 1)) // 8)
+    """Return ``mb`` rounded up by at most 1/4, so that two measurements of the same app agree."""
+    step = max(1, (1 << max(0, mb.bit_length() - 1)) // 4)
     return -(-mb // step) * step
 
 

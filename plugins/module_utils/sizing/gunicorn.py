@@ -120,9 +120,12 @@ def plan_app(app: AppWorkload, got: Allocation, open_files: int | None, pool: Po
 
 def plan_pool(app: AppWorkload, got: Allocation, sheet: Sheet) -> Pool:
     """Return the database connections that one worker keeps, and how many more it may open for a peak."""
-    if not app.databases:
-        return Pool()
     path = f"gunicorn.{app.name}"
+    if not app.databases and sheet.given_integer(f"{path}.pool_size") is None:
+        sheet.given_integer(f"{path}.pool_max_overflow", 0)
+        sheet.note(f"{path}.pool_size", None, "the app declares no database")
+        sheet.note(f"{path}.pool_max_overflow", None, "the app declares no database")
+        return Pool()
     if app.worker_class in EVENT_LOOPS:
         size, overflow, reason = 5, 5, "an event loop rarely has more queries under way"
     elif app.worker_class == "gthread":

@@ -13,14 +13,15 @@ from .types import MemoryLine
 TIGHT = 0.08
 
 
-def warn_about(hardware: Hardware, memory: tuple[MemoryLine, ...], sheet: Sheet) -> None:
+def warn_about(hardware: Hardware, memory: tuple[MemoryLine, ...], usable_mb: int, sheet: Sheet) -> None:
     """Add the machine's own warnings, and those about its swap."""
     for text in hardware.warnings:
         sheet.warn(text)
-    usable = hardware.memory.usable_mb
     rest = memory[-1].mb
-    if hardware.memory.swap_mb == 0 and rest < usable * TIGHT:
-        sheet.warn(f"no swap, and only {rest} of {usable} MB left for the page cache: a peak ends in a killed process")
+    if hardware.memory.swap_mb == 0 and rest < usable_mb * TIGHT:
+        sheet.warn(
+            f"no swap, and only {rest} of {usable_mb} MB left for the page cache: a peak ends in a killed process"
+        )
     if hardware.memory.swap_mb > hardware.memory.zram_mb and _root_kind(hardware) in ("sd", "emmc"):
         sheet.warn(
             f"swap on {'an SD card' if _root_kind(hardware) == 'sd' else 'eMMC'} is slow and wears it out; prefer zram"

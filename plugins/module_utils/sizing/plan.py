@@ -11,6 +11,7 @@ from typing import Any
 from ..hardware.types import Hardware
 from . import budget, gunicorn
 from .host_warnings import warn_about
+from .errors import SizingError
 from .nginx import plan_nginx
 from .sheet import Sheet
 from .types import GunicornPlan, HostWorkload, MemoryLine, Plan
@@ -26,7 +27,7 @@ def plan(hardware: Hardware, workload: HostWorkload) -> Plan:
     cpus = budget.share_cpus(hardware.cpu, workload)
     demands = [gunicorn.demand(app, cpus, len(workload.apps), sheet) for app in workload.apps]
     shares = budget.divide_memory(
-        hardware.memory.usable_mb,
+        _usable_mb(hardware),
         workload,
         apps_floor_mb=sum(one.need_mb(1) for one in demands),
         apps_first_mb=sum(one.need_mb(ENOUGH, 2) for one in demands),
@@ -41,8 +42,17 @@ def plan(hardware: Hardware, workload: HostWorkload) -> Plan:
     memory = budget.memory_lines(shares, {name: app.memory_max_mb for name, app in apps.items()})
     _note_memory(memory, shares, sheet)
     sheet.reject_unused()
-    warn_about(hardware, memory, sheet)
+    warn_about(hardware, memory, shares.usable_mb, sheet)
     return Plan(apps, services, memory, sheet.reasons, tuple(sheet.warnings))
+
+
+def _usable_mb(hardware: Hardware) -> int:
+    if hardware.memory.usable_mb is None:
+        raise SizingError(
+            "hardware.memory.usable_mb: unknown, the host's or the captured tree's proc/meminfo could not be read; "
+            "capture it again, or set usable_mb in the hardware fact"
+        )
+    return hardware.memory.usable_mb
 
 
 def _plan_apps(

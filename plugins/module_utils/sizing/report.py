@@ -9,8 +9,8 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-#: Columns of a table line; reasons are folded beyond it.
-WIDTH = 120
+#: Columns of a table line; reasons are folded beyond it. Ansible indents by eight more.
+WIDTH = 110
 
 
 def table(sizing: Mapping[str, Any], hardware: Mapping[str, Any] | None = None, width: int = WIDTH) -> list[str]:
@@ -18,7 +18,7 @@ def table(sizing: Mapping[str, Any], hardware: Mapping[str, Any] | None = None, 
 
     ``hardware`` is the fact that the plan was made from. No line ends in a space.
     """
-    sections = _sections(sizing["reasons"])
+    sections = _sections(sizing)
     names = max((len(name) for rows in sections.values() for name, _, _ in rows), default=0)
     values = max((len(value) for rows in sections.values() for _, value, _ in rows), default=0)
     lines = [_machine(hardware)] if hardware is not None else []
@@ -29,14 +29,22 @@ def table(sizing: Mapping[str, Any], hardware: Mapping[str, Any] | None = None, 
     return lines + _warnings(sizing["warnings"], width)
 
 
-def _sections(reasons: Mapping[str, str]) -> dict[str, list[tuple[str, str, str]]]:
-    """Group reasons by the part of their path before the last dot; the memory budget comes first."""
-    sections: dict[str, list[tuple[str, str, str]]] = {"memory, MB": []}
-    for path, text in reasons.items():
+def _sections(sizing: Mapping[str, Any]) -> dict[str, list[tuple[str, str, str]]]:
+    """Group name, value and reason by the part of the path before the last dot, in the order of the plan."""
+    sections: dict[str, list[tuple[str, str, str]]] = {}
+    for path in _paths(sizing):
         title, _, name = path.rpartition(".")
-        value, _, reason = text.partition(": ")
+        value, _, reason = sizing["reasons"][path].partition(": ")
         sections.setdefault("memory, MB" if title == "memory" else title, []).append((name, value, reason))
     return sections
+
+
+def _paths(sizing: Mapping[str, Any]) -> list[str]:
+    paths = [f"memory.{line['for']}" for line in sizing["memory"]]
+    paths += [f"gunicorn.{app}.{number}" for app, numbers in sizing["gunicorn"].items() for number in numbers]
+    others = [name for name in sizing if name not in ("gunicorn", "memory", "reasons", "warnings")]
+    paths += [f"{name}.{number}" for name in others for number in sizing[name]]
+    return [path for path in paths if path in sizing["reasons"]]
 
 
 def _machine(hardware: Mapping[str, Any]) -> str:

@@ -26,7 +26,7 @@ FRAMEWORK_MB = {
 #: PSS of gunicorn's master without preload: 15-21 MiB measured.
 MASTER_MB = 20
 #: What a measured worker may grow by between two measurements.
-MEASURED_HEADROOM = 1.25
+MEASURED_HEADROOM = 1.15
 #: Two workers where memory allows, even on one CPU: a crash or a recycle then leaves one.
 ENOUGH = 2
 EVENT_LOOPS = ("asgi", "uvicorn_worker", "gevent")
@@ -82,7 +82,7 @@ def memory_per_worker(app: AppWorkload, preload: bool) -> tuple[int, str]:
         return app.declared_mb, f"declared in {app.where}.memory_per_worker_mb"
     if app.measured_mb is not None:
         value = step_up(int(app.measured_mb * MEASURED_HEADROOM))
-        return value, f"measured {app.measured_mb} on the running release, plus a quarter, rounded up"
+        return value, f"measured {app.measured_mb} on the running release, plus 15%, rounded up"
     base = FRAMEWORK_MB[app.framework]
     how = f"assumed for {app.framework} with a database driver and an HTTP client"
     if preload:
