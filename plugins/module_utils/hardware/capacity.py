@@ -21,7 +21,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from .cores import IN_ORDER
+from .cores import IN_ORDER, WIDE
 from .topology import CpuFacts
 from .types import Cluster
 
@@ -33,10 +33,10 @@ IN_ORDER_LIFT = 1.3
 CLUSTER_GAP = 0.88
 # What third and further threads of a core add (POWER, ThunderX2).
 FURTHER_THREAD_GAIN = 0.15
-# Memory cannot feed every core of a very large machine. In published SPEC CPU2017 integer rates,
-# 64 to 96 cores do 0.65 to 0.8 of the work that many single copies would.
-CORES_FED_FULLY = 32
-FURTHER_CORE_WORTH = 0.6
+# Memory cannot feed all cores of a very large machine as fast as it feeds one: at 64 equal cores
+# SPECint programs get between half and all of it (AnandTech, "Amazon's Arm-based Graviton2", page 6).
+CORES_FED_FULLY = 48
+FURTHER_CORE_WORTH = 0.5
 
 Speeds = Mapping[int, float]
 
@@ -143,7 +143,7 @@ def total_capacity(cpus: Sequence[CpuFacts], speeds: Speeds) -> float:
 
 def _core_capacity(threads: Sequence[CpuFacts], speeds: Speeds) -> float:
     core_class = threads[0].core_class
-    second = core_class.smt_gain if core_class else 0.35
+    second = (core_class or WIDE).smt_gain
     gain = second * (len(threads) > 1) + FURTHER_THREAD_GAIN * max(0, len(threads) - 2)
     return max(speeds[cpu.number] for cpu in threads) * (1 + gain)
 

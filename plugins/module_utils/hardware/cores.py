@@ -23,15 +23,15 @@ class CoreClass:
 
     name: str
     per_mhz: float
-    smt_gain: float = 0.35
+    smt_gain: float = 0.4
 
 
 # Server and interpreter code misses caches and branches, and while it does a wide core waits as
 # long as a narrow one. So the classes lie closer together than for Dhrystone, on which the
 # kernel's cpu_capacity weights are based (Cortex-A55 : Cortex-A76 is 1 : 1.9 there).
 #
-# A second thread fills what the first one leaves idle. That is about a third of an out-of-order
-# core, and more of an in-order one, which cannot hide any wait by itself.
+# A second thread fills what the first one leaves idle. That is three to four tenths of an
+# out-of-order core, and more of an in-order one, which cannot hide any wait by itself.
 IN_ORDER = CoreClass("in-order", 1.0, smt_gain=0.5)
 NARROW = CoreClass("out-of-order, 2 to 3 wide", 1.3)
 WIDE = CoreClass("out-of-order, 4 wide and more", 1.5)

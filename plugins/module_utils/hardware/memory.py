@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 
-from .tree import Tree
+from .tree import Tree, as_integer
 from .types import Memory
 
 _LINE = re.compile(r"^(?:Node \d+ )?(\w+):\s+(\d{1,15})", re.M)
@@ -22,11 +23,10 @@ _FIXED_PAGE_SIZE = {"x86_64": 4096, "i686": 4096, "riscv64": 4096, "armv7l": 409
 _PAGE_SIZES = frozenset(1 << shift for shift in range(12, 19))
 
 
-def read_memory(tree: Tree, architecture: str | None, page_size: int | None, limit_bytes: int | None) -> Memory:
+def read_memory(tree: Tree, architecture: str | None, limit_bytes: int | None) -> Memory:
     """Return the memory that services can use below the control groups' limit, in MiB.
 
-    ``page_size`` is the running kernel's, None for a tree, which must then tell it. ``swap_mb`` is
-    all swap, compressed memory (zram) included.
+    A limit of at least all memory is none.
     """
     meminfo = _parse(tree.text("proc/meminfo"))
     total_mb = _total_mb(tree, meminfo)
@@ -40,7 +40,7 @@ def read_memory(tree: Tree, architecture: str | None, page_size: int | None, lim
         usable_mb=limit_mb if total_mb is not None and limit_mb is not None else total_mb,
         swap_mb=meminfo.get("SwapTotal", 0) // 1024,
         zram_mb=_zram_mb(tree),
-        page_size=page_size or _page_size(tree, architecture, huge_page_kib),
+        page_size=_page_size(tree, architecture, huge_page_kib),
         thp=_transparent_huge_pages(tree),
         huge_page_kb=huge_page_kib,
         huge_pages_mb=meminfo.get("HugePages_Total", 0) * (huge_page_kib or 0) // 1024,
@@ -75,10 +75,13 @@ def _zram_mb(tree: Tree) -> int:
 
 
 def _page_size(tree: Tree, architecture: str | None, huge_page_kib: int | None) -> int | None:
-    """Tell the page size of a captured machine: its own note, its architecture, its huge pages."""
-    noted = re.search(r"^KernelPageSize:\s+(\d{1,6}) kB", tree.text("proc/self/smaps") or "", re.M)
-    if noted and int(noted[1]) * 1024 in _PAGE_SIZES:
-        return int(noted[1]) * 1024
+    """Return the kernel's page size; a capture's own note, or what architecture or huge pages make certain."""
+    noted = as_integer(tree.noted("capture/page_size", lambda: str(os.sysconf("SC_PAGE_SIZE"))))
+    if noted in _PAGE_SIZES:
+        return noted
+    mapped = re.search(r"^KernelPageSize:\s+(\d{1,6}) kB", tree.text("proc/self/smaps") or "", re.M)
+    if mapped and int(mapped[1]) * 1024 in _PAGE_SIZES:
+        return int(mapped[1]) * 1024
     if architecture in _FIXED_PAGE_SIZE:
         return _FIXED_PAGE_SIZE[architecture]
     return _ARM64_PAGE_OF_HUGE_PAGE_KIB.get(huge_page_kib or 0) if architecture == "aarch64" else None

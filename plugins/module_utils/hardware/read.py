@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import re
 from collections.abc import Sequence
@@ -39,15 +38,18 @@ def read_hardware(
 
     Raises HardwareError when the root is no directory or names no processor.
     """
-    tree = Tree(root)
+    return read_tree(Tree(root), unit_slice, directories)
+
+
+def read_tree(tree: Tree, unit_slice: str | None, directories: Sequence[str]) -> Hardware:
+    """Return what the machine of an opened tree offers; see read_hardware."""
     cpuinfo = parse_cpuinfo(tree.text("proc/cpuinfo"))
     architecture = _architecture(tree, cpuinfo)
     cpus = read_cpus(tree, cpuinfo)
     limits = read_cgroup_limits(tree, unit_slice)
     usable, warnings = _usable(tree, cpus, limits)
     cpu = _describe(architecture, cpus, usable, limits.quota)
-    page_size = os.sysconf("SC_PAGE_SIZE") if tree.live else None
-    memory = read_memory(tree, architecture, page_size, limits.memory_bytes)
+    memory = read_memory(tree, architecture, limits.memory_bytes)
     return Hardware(
         board=read_board(tree, cpuinfo),
         cpu=cpu,
@@ -55,14 +57,12 @@ def read_hardware(
         storage=read_storage(tree, directories),
         limits=Limits(open_files=_open_files(tree)),
         virtualization=read_virtualization(tree, cpuinfo),
-        warnings=(*warnings, *limits.warnings, *read_throttling(tree, cpus)),
+        warnings=(*warnings, *limits.warnings, *read_throttling(tree)),
     )
 
 
 def _architecture(tree: Tree, cpuinfo: CpuInfo) -> str | None:
-    if tree.live:
-        return platform.machine() or None
-    return tree.line("proc/sys/kernel/arch") or architecture_of(cpuinfo)
+    return tree.noted("proc/sys/kernel/arch", platform.machine) or architecture_of(cpuinfo)
 
 
 def _usable(tree: Tree, cpus: Sequence[CpuFacts], limits: CgroupLimits) -> tuple[list[CpuFacts], list[str]]:

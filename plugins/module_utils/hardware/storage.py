@@ -8,9 +8,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Sequence
+from urllib.parse import quote
 
 from .mounts import Mount, parse_mountinfo
-from .tree import Tree
+from .tree import Tree, as_integer
 from .types import Storage
 
 # Where distributions keep what the services of this collection write.
@@ -27,6 +28,9 @@ _NETWORK_NAMES = re.compile(r"(nbd|rbd|drbd)\d+(p\d+)?")
 # From the slowest to write to small blocks at random to the fastest.
 _SLOWEST_FIRST = ("network", "sd", "hdd", "emmc", "virtual", "ssd", "nvme")
 _MAX_LAYERS = 8
+_NETWORK_TRANSPORTS = ("tcp", "rdma", "fc", "iscsi")
+# Where a capture notes the space, which changes all the time.
+SPACE = "space"
 
 
 def read_storage(tree: Tree, directories: Iterable[str]) -> tuple[Storage, ...]:
@@ -41,11 +45,13 @@ def read_storage(tree: Tree, directories: Iterable[str]) -> tuple[Storage, ...]:
 
 
 def _real_path(tree: Tree, directory: str) -> str:
-    """Follow links as far as the directory exists; it may be yet to be made."""
+    """Follow links, as far as the directory exists: it may be yet to be made."""
     path = "/" + directory.strip("/")
-    while path != "/" and not tree.exists(path.lstrip("/")):
-        path = path.rpartition("/")[0] or "/"
-    return (tree.link_target(path.lstrip("/")) if tree.live else None) or "/" + directory.strip("/")
+    return tree.noted(_note("realpath", path), lambda: os.path.realpath(path)) or path
+
+
+def _note(kind: str, path: str) -> str:
+    return f"capture/{kind}/{quote(path, safe='')}"
 
 
 def _holding(mounts: Sequence[Mount], path: str) -> Mount | None:
@@ -71,12 +77,9 @@ def _device(tree: Tree, mount: Mount) -> str | None:
     """Return the kernel's name of the block device: dm-0, not the volume's name, which may be the host's."""
     number = mount.device_number or "0:0"
     if not number.startswith("0:"):
-        target = tree.link_target(f"sys/dev/block/{number}")
-        noted = re.search(r"^DEVNAME=(\S+)$", tree.text(f"sys/dev/block/{number}/uevent") or "", re.M)
+        noted = re.search(r"^DEVNAME=([\w!-]+)$", tree.text(f"sys/dev/block/{number}/uevent") or "", re.M)
         if noted:
             return noted[1]
-        if target and not target.startswith("/sys/dev/block/"):
-            return target.rpartition("/")[2]
     name = mount.source[len("/dev/") :] if mount.source.startswith("/dev/") else ""
     return name if re.fullmatch(r"[a-z]+[a-z0-9-]*", name) and name != "root" else None
 
@@ -105,8 +108,7 @@ def device_kind(tree: Tree, device: str, layer: int = 0) -> str | None:
         kinds = [device_kind(tree, part, layer + 1) for part in parts]
         return min((kind for kind in kinds if kind), key=_SLOWEST_FIRST.index, default=None)
     model = " ".join(filter(None, (tree.line(f"{base}/device/{name}") for name in ("vendor", "model"))))
-    transport = tree.line(f"{base}/device/transport")
-    if _NETWORK_MODELS.search(model) or transport in ("tcp", "rdma", "fc") or _is_iscsi(tree, base):
+    if _NETWORK_MODELS.search(model) or _transport(tree, base) in _NETWORK_TRANSPORTS:
         return "network"
     if disk.startswith("nvme"):
         return "nvme"
@@ -135,16 +137,26 @@ def _card_kind(tree: Tree, disk: str) -> str | None:
     return "emmc" if tree.exists(f"sys/block/{disk}boot0") else None
 
 
-def _is_iscsi(tree: Tree, base: str) -> bool:
-    return tree.live and "/session" in os.path.realpath("/" + base)
+def _transport(tree: Tree, base: str) -> str | None:
+    """Return how an NVMe disk is attached; for SCSI only the place in /sys shows that it is iSCSI."""
+
+    def ask() -> str | None:
+        return "iscsi" if "/session" in os.path.realpath("/" + base) else None
+
+    return tree.line(f"{base}/device/transport") or tree.noted(f"{base}/device/transport", ask)
 
 
 def _space(tree: Tree, mount: Mount, kind: str | None) -> tuple[int | None, int | None]:
     """Return size and free space for users. A network file system is not asked: its server may be away."""
-    if not tree.live or kind == "network":
+
+    def ask() -> str | None:
+        try:
+            status = os.statvfs(mount.mount_point)
+        except OSError:
+            return None
+        return f"{status.f_blocks * status.f_frsize >> 20} {status.f_bavail * status.f_frsize >> 20}"
+
+    if kind == "network":
         return None, None
-    try:
-        status = os.statvfs(mount.mount_point)
-    except OSError:
-        return None, None
-    return status.f_blocks * status.f_frsize >> 20, status.f_bavail * status.f_frsize >> 20
+    size, _, free = (tree.noted(_note(SPACE, mount.mount_point), ask) or "").partition(" ")
+    return as_integer(size), as_integer(free)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+from collections.abc import Callable
 
 # A /proc/cpuinfo of 4096 x86 CPUs has about 6 MB.
 READ_LIMIT = 8 << 20
@@ -87,6 +88,10 @@ class Tree:
             return located is not None and os.path.exists(located)  # noqa: PTH110
         except ValueError:
             return False
+
+    def noted(self, path: str, ask: Callable[[], str | None]) -> str | None:
+        """Return what is in no file of a running machine; a captured tree has it in one."""
+        return ask() if self.live else self.line(path)
 
     def link_target(self, path: str) -> str | None:
         """Return where the path leads, as a path below the root; None when it leads nowhere."""
