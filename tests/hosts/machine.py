@@ -85,7 +85,7 @@ def try_runtime(image: str, limits: list[str]) -> Callable[[str | None], str]:
 
     def starts(runtime: str | None) -> str:
         command = ["podman"] + ([f"--runtime={runtime}"] if runtime else [])
-        command += ["run", "--rm", "--pull=never", "--network=none", "--cgroupns=private"]
+        command += ["run", "--rm", "--pull=never", "--network=none", "--cgroupns=private", "--systemd=always"]
         command += [f"--ulimit={limit}" for limit in limits] + [image, "/bin/true"]
         result = subprocess.run(command, check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True)
         return (result.stderr.strip().splitlines() or ["failed"])[-1] if result.returncode else ""
