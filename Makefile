@@ -100,8 +100,11 @@ bench: setup-dev image ## Benchmarks on test hosts
 
 # --- linters ---------------------------------------------------------------------------------------------------
 
+LINTERS := lint-yaml lint-ansible lint-python lint-changelog sanity galaxy-import
+
 .PHONY: lint
-lint: lint-yaml lint-ansible lint-python lint-changelog sanity galaxy-import ## All linters
+lint: setup-dev ## All linters; a finding of one does not keep the others from running
+	@$(MAKE) --no-print-directory --keep-going $(LINTERS)
 
 .PHONY: lint-yaml
 lint-yaml: setup-dev
