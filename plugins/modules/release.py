@@ -13,11 +13,11 @@ version_added: 0.1.0
 description:
   - A release is a directory below C(/srv/APP/releases) and an instance of the systemd unit C(APP@.service), both named
     by when it was made and what is in it. It is built once and never changed.
-  - O(state=built) makes one from a packed source. O(state=active) makes one live. O(state=rolled_back) makes the one live
-    that the current release replaced. Going forward and going back are the same operation.
-  - A release is started beside the one that serves and asked on a socket of its own until it answers as declared. Then the
-    socket that nginx names is renamed, and the declared checks are made through nginx. When anything fails, what served
-    before serves again, and the message says why, with the last lines of the journal.
+  - O(state=built) makes one from a packed source. O(state=active) makes one live. O(state=rolled_back) makes the one
+    live that the current release replaced. Going forward and going back are the same operation.
+  - A release is started beside the one that serves and asked on a socket of its own until it answers as declared.
+    Then the socket that nginx names is renamed, and the declared checks are made through nginx. When anything fails,
+    what served before serves again, and the message says why, with the last lines of the journal.
   - A lock that dies with its holder keeps two runs for one app apart.
 author:
   - The rightsize.webstack authors
@@ -41,7 +41,8 @@ options:
   release:
     description:
       - The release to activate, with O(state=active).
-      - The release to go back to, with O(state=rolled_back). By default the one that the current release replaced.
+      - The release to go back to, with O(state=rolled_back), or the version that it was made from (C(v1.4.0)).
+        By default the one that the current release replaced.
     type: str
   kind:
     description: What to call an activation in the history.
@@ -60,9 +61,6 @@ options:
     description: Build from the code of the current release, for a release that changes only configuration.
     type: bool
     default: false
-  entrypoint:
-    description: What gunicorn runs, as C(package.module:name). Needed with O(state=built).
-    type: str
   config:
     description: Text of gunicorn.conf.py. Needed with O(state=built).
     type: str
@@ -87,24 +85,24 @@ options:
     type: str
     choices: [uv, pip]
     default: uv
-  uv:
-    description: Path of uv on this host.
-    type: path
-    default: /opt/webstack/uv/bin/uv
+  uv_version:
+    description: Version of uv to build with. It is installed below C(/opt/webstack) when the first release needs it.
+    type: str
+    default: 0.13.8
   python:
     description: Interpreter that the virtualenv is made from, 3.10 or newer.
     type: path
     default: /usr/bin/python3
   build_environment:
-    description: Environment variables for installing, for example of a package index. No secrets, they are visible in argv.
+    description: Environment variables for installing, as those of a package index. No secrets, they show in argv.
     type: dict
     default: {}
   settings:
     description:
       - How the release is run and handed over, kept with it.
-      - Keys are C(health) (C(path), C(status), C(timeout), C(host)), C(warmup) (paths), C(warmup_requests), C(checks) (as
-        O(rightsize.webstack.endpoint_probe#module:checks)), C(check_url), C(check_connect_to), C(migrate) (list of C(run)
-        and C(undo)), C(keep_warm), C(drain_seconds), C(start_timeout) and C(unit).
+      - Keys are C(health) (C(path), C(status), C(timeout), C(host)), C(warmup) (paths), C(warmup_requests), C(checks)
+        (as O(rightsize.webstack.endpoint_probe#module:checks)), C(check_url), C(check_connect_to), C(migrate) (list of
+        C(run) and C(undo)), C(keep_warm), C(drain_seconds), C(start_timeout) and C(unit).
     type: dict
     default: {}
   keep:
@@ -142,7 +140,6 @@ EXAMPLES = r"""
       digest: 3f6c0f0f2f4b8a11
       label: agente v1.4.0
       archive: /srv/agente/incoming/3f6c0f0f2f4b8a11.tar.gz
-    entrypoint: agente.main:app
     config: "{{ lookup('ansible.builtin.template', 'gunicorn.conf.py.j2') }}"
     server_requirements: [gunicorn==27.0.1]
   register: built
@@ -181,7 +178,7 @@ pruned:
   returned: with O(state=active)
   type: list
   elements: str
-warnings_of_release:
+left_behind:
   description: What could not be taken back by a rollback.
   returned: with O(state=active) and O(state=rolled_back)
   type: list
@@ -231,14 +228,13 @@ def main() -> None:
                 },
             },
             "reuse_source": {"type": "bool", "default": False},
-            "entrypoint": {"type": "str"},
             "config": {"type": "str"},
             "environment": {"type": "dict", "default": {}},
             "secrets": {"type": "dict", "default": {}, "no_log": True},
             "server_requirements": {"type": "list", "elements": "str", "default": []},
             "dependencies": {"type": "str"},
             "installer": {"type": "str", "choices": ["uv", "pip"], "default": "uv"},
-            "uv": {"type": "path", "default": "/opt/webstack/uv/bin/uv"},
+            "uv_version": {"type": "str", "default": "0.13.8"},
             "python": {"type": "path", "default": "/usr/bin/python3"},
             "build_environment": {"type": "dict", "default": {}},
             "settings": {"type": "dict", "default": {}},
@@ -248,13 +244,15 @@ def main() -> None:
             "by": {"type": "str", "default": "unknown"},
             "lock_timeout": {"type": "float", "default": 10},
         },
-        required_if=[("state", "built", ("entrypoint", "config")), ("state", "active", ("release",))],
+        required_if=[("state", "built", ("config",)), ("state", "active", ("release",))],
         supports_check_mode=True,
     )
     try:
         result = run(module.params, module.check_mode, ask_through_proxy)
     except ReleaseError as error:
         module.fail_json(msg=str(error))
+    for warning in result.get("left_behind", ()):
+        module.warn(warning)
     module.exit_json(**result)
 
 

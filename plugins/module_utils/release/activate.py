@@ -26,6 +26,7 @@ from .state import (
     Event,
     Release,
     current_id,
+    find_release,
     finished_releases,
     lineage,
     live_id,
@@ -41,6 +42,7 @@ from .systemd import (
     UnitState,
     cancel_scheduled_stop,
     journal_tail,
+    reload_if_needed,
     run_confined,
     schedule_stop,
     systemctl,
@@ -88,7 +90,7 @@ def roll_back(run: Run, to: str | None) -> Outcome:
     current = current_id(run.layout)
     if not current:
         raise ReleaseError(f"{run.layout.app}: nothing was ever live on this host, so there is nothing to roll back")
-    target = require_release(run.layout, to) if to else rollback_target(run.layout, read_history(run.layout), current)
+    target = find_release(run.layout, to) if to else rollback_target(run.layout, read_history(run.layout), current)
     return activate(run, target.id)
 
 
@@ -100,6 +102,7 @@ def activate(run: Run, release_id: str) -> Outcome:
     """
     layout = run.layout
     target = require_release(layout, release_id)
+    reload_if_needed(f"{layout.app}@*.service", f"{layout.app}.slice", f"{layout.app}.service")
     serving = run.steps.take("settle", lambda: settle(run, target.id))
     if serving == target.id == current_id(layout):
         return Outcome(target.id, serving, changed=False, steps=run.steps.taken)
@@ -204,10 +207,9 @@ def _warm(release: Release, socket: Path) -> None:
 def _import(layout: Layout, release: Release) -> None:
     """Import the app before what serves is stopped: no user should wait for code that cannot start."""
     home = layout.release(release.id)
-    gunicorn = [f"{home}/venv/bin/gunicorn", "--check-config", "-c", f"{home}/etc/gunicorn.conf.py"]
     done = run_confined(
         f"{layout.app}-check",
-        [*gunicorn, release.settings.entrypoint],
+        [f"{home}/venv/bin/gunicorn", "--check-config", "-c", f"{home}/etc/gunicorn.conf.py"],
         user=layout.app,
         directory=home / "src",
         writable=[layout.shared],

@@ -81,7 +81,7 @@ def find_equal(layout: Layout, spec: Spec) -> Release | None:
     return None
 
 
-def build(layout: Layout, spec: Spec, by: str, uv: str, force: bool = False) -> Built:
+def build(layout: Layout, spec: Spec, by: str, uv_version: str, force: bool = False) -> Built:
     """Build the release of ``spec`` unless it is there; the caller holds the app's lock.
 
     Raises ``ReleaseError`` with the reason and the last lines of output; what was half
@@ -99,7 +99,7 @@ def build(layout: Layout, spec: Spec, by: str, uv: str, force: bool = False) -> 
     release_id = _free_id(layout, digest)
     try:
         source = steps.take("unpack", lambda: _unpack(layout, spec))
-        venv, _fresh = steps.take("virtualenv", lambda: build_venv(layout, spec, source, uv))
+        venv = steps.take("virtualenv", lambda: build_venv(layout, spec, source, uv_version))
         release = Release(release_id, digest, now(), by, spec.source_digest, spec.source_label, venv, spec.settings)
         steps.take("write", lambda: _write(layout, release, spec.config, environment, manifest))
     except BaseException:

@@ -24,8 +24,8 @@ def parse_entrypoint(entrypoint: str) -> tuple[str, str]:
     return module, name.removesuffix("()")
 
 
-def find_module_root(directory: Path, files: Iterable[str], entrypoint: str) -> str:
-    """Return the directory (``.`` or ``src``) from which the entrypoint's module is imported.
+def check_entrypoint(directory: Path, files: Iterable[str], entrypoint: str) -> None:
+    """See that a source tree (or the ``src`` in it) has the entrypoint's module and the name in it.
 
     Raises ``ReleaseError`` when no file is that module, when the file does not parse, or when it
     plainly does not define the name.
@@ -38,7 +38,7 @@ def find_module_root(directory: Path, files: Iterable[str], entrypoint: str) -> 
         for candidate in (f"{prefix}{path}.py", f"{prefix}{path}/__init__.py"):
             if candidate in known:
                 _check_name(directory / candidate, candidate, name, entrypoint)
-                return root
+                return
     raise ReleaseError(
         f"entrypoint: {entrypoint!r} does not import: there is neither {path}.py nor {path}/__init__.py "
         f"in {directory} (nor below its src/)"

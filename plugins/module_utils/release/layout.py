@@ -36,15 +36,6 @@ def check_app_name(name: str) -> str:
     return name
 
 
-def check_release_id(release_id: str) -> str:
-    """Return ``release_id``, or raise ``ReleaseError`` when it is not one."""
-    if not RELEASE_ID.fullmatch(release_id):
-        raise ReleaseError(
-            f"release {release_id!r}: a release is named like 20261121T041000Z-1a2b3c4; release_info lists them"
-        )
-    return release_id
-
-
 def new_release_id(digest: str, now: datetime) -> str:
     """Name a release by when it was made and what is in it."""
     return f"{now.astimezone(timezone.utc):%Y%m%dT%H%M%SZ}-{digest[:7]}"

@@ -11,17 +11,15 @@ from typing import Any
 from .activate import Check, Outcome, Run, activate, roll_back
 from .build import build, copy_current, difference, find_equal
 from .errors import ReleaseError
-from .layout import Layout, check_app_name, check_release_id
+from .layout import Layout, check_app_name
 from .lock import hold
 from .spec import Settings, Spec
-from .state import current_id, live_id, read_history, require_release, rollback_target
+from .state import current_id, find_release, live_id, read_history, rollback_target
 
 
 def run(options: Mapping[str, Any], check_mode: bool, check: Check) -> dict[str, Any]:
     """Do what the options of the release module ask for, and return the module's result."""
     layout = Layout(check_app_name(options["app"]))
-    if options["release"]:
-        check_release_id(options["release"])
     if options["state"] == "built":
         return _build(layout, options, check_mode)
     return _activate(layout, options, check_mode, check)
@@ -33,7 +31,7 @@ def parse_spec(options: Mapping[str, Any]) -> Spec:
     if not options["source"] and not options["reuse_source"]:
         raise ReleaseError("source: say what to build from, or reuse_source to keep the code of the current release")
     try:
-        settings = Settings.from_dict({**options["settings"], "entrypoint": options["entrypoint"]})
+        settings = Settings.from_dict(options["settings"])
     except TypeError as error:
         raise ReleaseError(f"settings: {error}") from None
     return Spec(
@@ -65,7 +63,7 @@ def _build(layout: Layout, options: Mapping[str, Any], check_mode: bool) -> dict
         if options["reuse_source"]:
             spec = copy_current(layout, spec)
         diff = difference(layout, spec)
-        built = build(layout, spec, options["by"], options["uv"], options["force"])
+        built = build(layout, spec, options["by"], options["uv_version"], options["force"])
     return {"changed": built.built, "release": built.id, "steps": built.steps, "diff": diff}
 
 
@@ -98,7 +96,7 @@ def _would_activate(layout: Layout, options: Mapping[str, Any]) -> dict[str, Any
         if not current:
             raise ReleaseError(f"{layout.app}: nothing was ever live on this host, so there is nothing to roll back")
         wanted = rollback_target(layout, read_history(layout), current).id
-    release = require_release(layout, wanted).id
+    release = find_release(layout, wanted).id
     changed = release != current or live_id(layout) != current
     diff = {"before": f"{current}\n", "after": f"{release}\n"}
     return {"changed": changed, "release": release, "previous": current, "steps": [], "diff": diff}
@@ -111,7 +109,6 @@ def _result(outcome: Outcome) -> dict[str, Any]:
         "previous": outcome.previous,
         "steps": outcome.steps,
         "pruned": outcome.pruned,
-        "warnings_of_release": outcome.warnings,
-        "warnings": outcome.warnings,
+        "left_behind": outcome.warnings,
         "diff": {"before": f"{outcome.previous}\n", "after": f"{outcome.release}\n"},
     }

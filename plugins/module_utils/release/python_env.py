@@ -15,11 +15,12 @@ from pathlib import Path
 from .errors import ReleaseError
 from .layout import Layout
 from .spec import Spec
-from .systemd import run_confined
+from .systemd import journal_tail, run_confined
 
 BUILD_USER = "webstack-build"
 CA_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 OLDEST_PYTHON = (3, 10)
+TOOLS = Path("/opt/webstack")
 COMPLETE = ".complete"
 UNRESOLVED = re.compile(r"No solution found|ResolutionImpossible|No matching distribution|not found in the .*registry")
 
@@ -65,29 +66,43 @@ def python_version(python: str) -> str:
     return found
 
 
-def build_venv(layout: Layout, spec: Spec, source: Path, uv: str) -> tuple[str, bool]:
-    """Make the virtualenv for a source unless it is there; returns its name and whether it was built.
-
-    It is built in its final place, because a virtualenv cannot be moved; the marker written
-    last tells a whole one from one that a crash or a full disk cut short.
-    """
+def build_venv(layout: Layout, spec: Spec, source: Path, uv_version: str) -> str:
+    """Make the virtualenv for a source unless it is there; returns its name."""
     name = venv_name(spec, source, python_version(spec.python))
     venv = layout.venvs / name
-    if (venv / COMPLETE).exists():
-        return name, False
+    if not (venv / COMPLETE).exists():
+        uv = ensure_uv(layout, spec, uv_version) if spec.installer == "uv" else ""
+        _make(layout, spec, source, venv, install_commands(spec, source, venv, uv))
+    return name
+
+
+def ensure_uv(layout: Layout, spec: Spec, version: str) -> str:
+    """Install uv from its PyPI package where no release has been built with it yet; returns its path."""
+    home = TOOLS / f"uv-{version}"
+    if not (home / COMPLETE).exists():
+        install = [f"{home}/bin/python", "-m", "pip", "install", "--no-input", "--disable-pip-version-check"]
+        commands = [[spec.python, "-m", "venv", str(home)], [*install, f"uv=={version}"]]
+        _make(layout, spec, Path("/"), home, commands)
+    return f"{home}/bin/uv"
+
+
+def _make(layout: Layout, spec: Spec, source: Path, venv: Path, commands: list[list[str]]) -> None:
+    """Run the commands that make a virtualenv, in its final place, because it cannot be moved.
+
+    The marker written last tells a whole one from one that a crash or a full disk cut short.
+    """
     shutil.rmtree(venv, ignore_errors=True)
     for directory in (venv, layout.cache):
         directory.mkdir(parents=True, exist_ok=True)
         shutil.chown(directory, BUILD_USER, BUILD_USER)
     try:
-        for command in install_commands(spec, source, venv, uv):
+        for command in commands:
             _build(layout, spec, source, venv, command)
         _hand_to_root(venv)
         (venv / COMPLETE).touch()
     except BaseException:
         shutil.rmtree(venv, ignore_errors=True)
         raise
-    return name, True
 
 
 def install_commands(spec: Spec, source: Path, venv: Path, uv: str) -> list[list[str]]:
@@ -136,6 +151,7 @@ def _build(layout: Layout, spec: Spec, source: Path, venv: Path, command: list[s
     )
     if done.returncode:
         output = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
+        output = output or list(journal_tail(f"{layout.app}-build.service"))
         raise ReleaseError(_why(output), tuple(line[:400] for line in output[-20:]))
 
 

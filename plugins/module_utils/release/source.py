@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .entrypoint import find_module_root, parse_entrypoint
+from .entrypoint import check_entrypoint, parse_entrypoint
 from .errors import ReleaseError
 
 # What no release needs or may have: histories, virtualenvs, caches, and files of secrets.
@@ -35,15 +35,13 @@ class Packed:
 
     ``archive`` is the packed file on the controller, ``None`` for a package of an index;
     ``digest`` names the content; ``label`` says to people where it came from;
-    ``requirement`` is the package to install, if it is one; ``module_root`` is the
-    directory inside the source that the entrypoint's module is imported from.
+    ``requirement`` is the package to install, if it is one.
     """
 
     digest: str
     label: str
     archive: str | None = None
     requirement: str | None = None
-    module_root: str = "."
 
 
 def pack(options: Mapping[str, Any]) -> Packed:
@@ -67,12 +65,12 @@ def pack_directory(directory: Path, cache: Path, entrypoint: str, label: str | N
     files = source_files(directory)
     if not files:
         raise ReleaseError(f"source: {str(directory)!r} has no files to deploy (all of them are ignored or left out)")
-    root = find_module_root(directory, files, entrypoint)
+    check_entrypoint(directory, files, entrypoint)
     digest = content_digest(directory, files)
     archive = cache / f"{digest}.tar.gz"
     if not archive.exists():
         _write_archive(directory, files, archive)
-    return Packed(digest, label or _describe(directory), str(archive), module_root=root)
+    return Packed(digest, label or _describe(directory), str(archive))
 
 
 def pack_archive(archive: Path, cache: Path, entrypoint: str) -> Packed:

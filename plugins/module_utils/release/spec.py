@@ -46,7 +46,6 @@ class Settings:
     ``unit``: fingerprint of the unit file that it runs under.
     """
 
-    entrypoint: str
     health: Health = field(default_factory=Health)
     warmup: tuple[str, ...] = ()
     warmup_requests: int = 1

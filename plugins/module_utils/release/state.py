@@ -80,6 +80,17 @@ def require_release(layout: Layout, release_id: str) -> Release:
     raise ReleaseError(f"there is no complete release {release_id} of {layout.app} on this host; there are: {there}")
 
 
+def find_release(layout: Layout, name: str) -> Release:
+    """Return the release with an id, or the newest one made from a version (a word of its label, like ``v1.4.0``)."""
+    if RELEASE_ID.fullmatch(name):
+        return require_release(layout, name)
+    made_from = [release for release in finished_releases(layout) if name in release.source_label.split()]
+    if made_from:
+        return made_from[-1]
+    there = ", ".join(f"{known.id} ({known.source_label})" for known in finished_releases(layout)) or "none"
+    raise ReleaseError(f"no release of {layout.app} on this host is named {name!r} or made from it; there are: {there}")
+
+
 def current_id(layout: Layout) -> str | None:
     """Return the release that was activated last."""
     return _linked(layout.current)

@@ -48,6 +48,13 @@ def unit_states(pattern: str) -> dict[str, UnitState]:
     return {state.unit: state for state in map(_parse_unit, shown.split("\n\n")) if state.unit}
 
 
+def reload_if_needed(*patterns: str) -> None:
+    """Let systemd read unit files again where they are newer than what it has loaded."""
+    shown = systemctl("show", *patterns, "--property=NeedDaemonReload", check=False).stdout
+    if "NeedDaemonReload=yes" in shown:
+        systemctl("daemon-reload")
+
+
 def unit_state(unit: str) -> UnitState:
     """Return the state of one unit; an unknown one is inactive."""
     return unit_states(unit).get(unit, UnitState(unit, "inactive", "dead", 0, 0))

@@ -1,0 +1,93 @@
+# Copyright (c) 2026, the rightsize.webstack authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Turn webstack_apps into the sites of nginx_proxy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Callable
+
+DOCUMENTATION = r"""
+---
+name: proxy_sites
+short_description: Turn webstack_apps into the sites of nginx_proxy
+version_added: 0.1.0
+author: The rightsize.webstack authors
+description:
+  - On an app host every app becomes a site whose upstream is the app's live socket.
+  - On a proxy that runs no apps itself (O(app_hosts) given) the upstream is nginx on every app host.
+options:
+  _input:
+    description: The list webstack_apps.
+    type: list
+    elements: dict
+    required: true
+  plan:
+    description: The plan's C(gunicorn) part for the hosts that run the apps.
+    type: dict
+    required: true
+  app_hosts:
+    description: Addresses of the app hosts, on a proxy that runs no apps itself.
+    type: list
+    elements: str
+    default: []
+  behind_proxy:
+    description: Whether another host ends TLS, so that this one serves plain HTTP to it.
+    type: bool
+    default: false
+"""
+
+EXAMPLES = r"""
+nginx_proxy_sites: "{{ webstack_apps | rightsize.webstack.proxy_sites(sizing.gunicorn) }}"
+"""
+
+RETURN = r"""
+_value:
+  description: Sites for the variable nginx_proxy_sites.
+  type: list
+  elements: dict
+"""
+
+# Their requests must not wait for a slow client, so nginx takes the answer off their hands.
+BUFFERED_WORKERS = ("sync", "gthread")
+PASSED_ON = ("body_size_mb", "rate_limits", "static", "tls", "listen")
+
+
+def proxy_sites(
+    apps: Sequence[Mapping[str, Any]],
+    plan: Mapping[str, Mapping[str, Any]],
+    app_hosts: Sequence[str] = (),
+    behind_proxy: bool = False,
+) -> list[dict[str, Any]]:
+    """Return one site per app that has a domain or is the only one."""
+    return [_site(app, plan[app["name"]], app_hosts, behind_proxy) for app in apps]
+
+
+def domains(app: Mapping[str, Any]) -> list[str]:
+    """Return an app's domains; ``_`` (any) when it declares none."""
+    return list(app.get("domains") or ([app["domain"]] if app.get("domain") else ["_"]))
+
+
+def _site(
+    app: Mapping[str, Any], plan: Mapping[str, Any], app_hosts: Sequence[str], behind_proxy: bool
+) -> dict[str, Any]:
+    site = {key: app[key] for key in PASSED_ON if app.get(key)}
+    if behind_proxy:
+        site.pop("tls", None)
+    return {
+        **site,
+        "name": app["name"],
+        "domains": domains(app),
+        "servers": [f"{host}:80" for host in app_hosts] or [f"unix:/run/{app['name']}/live.sock"],
+        "read_timeout": plan["timeout"] + 10,
+        "drain_seconds": plan["drain_seconds"],
+        "buffering": app.get("buffering", plan["worker_class"] in BUFFERED_WORKERS),
+    }
+
+
+class FilterModule:
+    """The filter of this collection."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        return {"proxy_sites": proxy_sites}
