@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,6 +30,7 @@ except ImportError as error:
 
 MAX_BODY_BYTES = 10 * 1024 * 1024
 CHUNK_BYTES = 64 * 1024
+WATCH_SECONDS = 0.1
 
 
 class Client:
@@ -47,13 +50,15 @@ class Client:
         self._target = target
         self._session = requests.Session()
         self._session.trust_env = False
-        adapter = _adapter(target.address)
+        self._watchdog = _Watchdog()
+        adapter = _adapter(target.address, self._watchdog)
         self._session.mount("http://", adapter)
         self._session.mount("https://", adapter)
 
     def send(self, check: Check, limit_seconds: float) -> Answer:
         """Send the check's request; an answer that is not complete after ``limit_seconds`` is a failure."""
         started = time.monotonic()
+        self._watchdog.guard(started + limit_seconds)
         try:
             with self._session.request(
                 check.method,
@@ -65,14 +70,19 @@ class Client:
                 allow_redirects=False,
                 stream=True,
             ) as response:
-                body = _read(response, started + limit_seconds)
+                body = _read(response)
+                if self._watchdog.release():
+                    raise _TooMuchError("timeout", f"an answer (status {response.status_code}) not complete in time")
                 headers = {name.lower(): value for name, value in response.headers.items()}
                 return Answer(response.status_code, headers, body, time.monotonic() - started)
         except (requests.RequestException, OSError, ValueError, _TooMuchError) as error:
+            if self._watchdog.release() and not isinstance(error, _TooMuchError):
+                error = socket.timeout("timed out")
             failure = _failure(error, self._target.address, limit_seconds)
             return Answer(seconds=time.monotonic() - started, failure=failure)
 
     def close(self) -> None:
+        self._watchdog.close()
         self._session.close()
 
     def __enter__(self) -> Client:
@@ -90,15 +100,55 @@ class _TooMuchError(Exception):
         self.kind = kind
 
 
-def _read(response: requests.Response, deadline: float) -> bytes:
+def _read(response: requests.Response) -> bytes:
+    response.raw.enforce_content_length = True  # older urllib3 (Debian 12) takes a cut body for a whole one
     body = bytearray()
     for chunk in response.iter_content(CHUNK_BYTES):
         body += chunk
         if len(body) > MAX_BODY_BYTES:
             raise _TooMuchError("other", f"a body of more than {MAX_BODY_BYTES} bytes")
-        if time.monotonic() > deadline:
-            raise _TooMuchError("timeout", f"an answer (status {response.status_code}) that was not complete in time")
     return bytes(body)
+
+
+class _Watchdog:
+    """Ends a request at its deadline: a socket's own timeout starts anew with every byte that dribbles in."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._closed = threading.Event()
+        self._deadline: float | None = None
+        self._fired = False
+        self._socket: socket.socket | None = None
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+
+    def guard(self, deadline: float) -> None:
+        with self._lock:
+            self._deadline, self._fired = deadline, False
+
+    def release(self) -> bool:
+        """End the guard; True when the deadline had passed and the connection was cut."""
+        with self._lock:
+            self._deadline = None
+            return self._fired
+
+    def connected(self, connection: socket.socket | None) -> None:
+        with self._lock:
+            self._socket = connection
+
+    def close(self) -> None:
+        self._closed.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._closed.wait(WATCH_SECONDS):
+            with self._lock:
+                if self._deadline is None or self._socket is None or time.monotonic() < self._deadline:
+                    continue
+                self._fired = True
+                with contextlib.suppress(OSError):
+                    # Not the TLS socket's own shutdown: it would pull its state from under the reader.
+                    socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
 
 def _dial(address: Address, timeout: Any) -> socket.socket:
@@ -115,16 +165,24 @@ def _dial(address: Address, timeout: Any) -> socket.socket:
     return connection
 
 
-def _adapter(address: Address) -> HTTPAdapter:
+def _adapter(address: Address, watchdog: _Watchdog) -> HTTPAdapter:
     """Return an adapter that connects to ``address`` while the URL gives Host header and TLS server name."""
 
     class Plain(HTTPConnection):
         def _new_conn(self) -> socket.socket:
             return _dial(address, self.timeout)
 
+        def connect(self) -> None:
+            super().connect()
+            watchdog.connected(self.sock)
+
     class Tls(HTTPSConnection):
         def _new_conn(self) -> socket.socket:
             return _dial(address, self.timeout)
+
+        def connect(self) -> None:
+            super().connect()
+            watchdog.connected(self.sock)
 
     class PlainPool(HTTPConnectionPool):
         ConnectionCls = Plain
