@@ -46,7 +46,7 @@ _CONTAINER_CGROUPS = (
 
 def read_board(tree: Tree, cpuinfo: CpuInfo) -> Board:
     """Return model, vendor and system on a chip, from the device tree, else DMI, else cpuinfo."""
-    compatible = _compatible(tree)
+    compatible = device_tree_compatible(tree)
     model = _device_tree(tree, "model") or _dmi(tree, "product_name") or cpuinfo.machine.get("Model")
     vendor = _dmi(tree, "sys_vendor") or _dmi(tree, "board_vendor")
     if compatible and "," in compatible[0]:
@@ -61,7 +61,8 @@ def _device_tree(tree: Tree, name: str) -> str | None:
     return next((line for base in _DEVICE_TREES if (line := tree.line(f"{base}/{name}"))), None)
 
 
-def _compatible(tree: Tree) -> list[str]:
+def device_tree_compatible(tree: Tree) -> list[str]:
+    """Return what the device tree says that board and chip are compatible with, board first."""
     text = _device_tree(tree, "compatible") or ""
     return [name for name in text.split("\0") if name]
 
@@ -100,7 +101,7 @@ def _virtual_machine(tree: Tree, cpuinfo: CpuInfo) -> str | None:
     from_dmi = next((name for mark, name in _DMI_HYPERVISORS if mark in names), None)
     if from_dmi:
         return from_dmi
-    if "linux,dummy-virt" in _compatible(tree):
+    if "linux,dummy-virt" in device_tree_compatible(tree):
         return "kvm"
     hypervisor = (_device_tree(tree, "hypervisor/compatible") or "") + (tree.line("sys/hypervisor/type") or "")
     for mark in ("xen", "kvm"):

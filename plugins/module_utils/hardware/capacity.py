@@ -88,12 +88,13 @@ def _per_mhz(cpu: CpuFacts) -> float:
 
 
 def _by_part_and_clock(cpus: Sequence[CpuFacts]) -> tuple[dict[int, float], str]:
+    source = "part and frequency" if cpus[0].identity else "frequency alone: unknown parts"
     speeds = {cpu.number: _per_mhz(cpu) * (cpu.max_mhz or 0) for cpu in cpus}
     if len({round(speed, 6) for speed in speeds.values()}) == 1:
-        return speeds, "part and frequency (all equal)"
+        return speeds, f"{source} (all equal)"
     if not _differ(cpus, lambda cpu: cpu.kernel_capacity):
-        return speeds, "part and frequency"
-    return _within_parts(cpus), "part and frequency, within a part cpu_capacity"
+        return speeds, source
+    return _within_parts(cpus), f"{source}, within a part cpu_capacity"
 
 
 def _within_parts(cpus: Sequence[CpuFacts]) -> dict[int, float]:

@@ -13,8 +13,8 @@ version 2 a single one, and hybrid machines have both.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 from .cpulist import parse_cpu_list
 from .mounts import Mount, parse_mountinfo
@@ -31,6 +31,7 @@ _NO_LIMIT = 1 << 60
 _LOGIN = re.compile(
     r"user\.slice|user-\d+\.slice|user@\d+\.service|session-[^/]*\.scope|sshd?(@[^/]*|-session)?\.service"
 )
+Groups = Mapping[str, Mapping[str, str]]
 _USUAL_V1_DIRECTORIES = {
     "cpu": ("cpu", "cpu,cpuacct", "cpuacct,cpu"),
     "cpuset": ("cpuset", "cpu,cpuset"),
@@ -40,11 +41,15 @@ _USUAL_V1_DIRECTORIES = {
 
 @dataclass(frozen=True)
 class CgroupLimits:
-    """``quota`` in CPUs, ``cpus`` the CPUs allowed, ``memory_bytes``; None where there is no limit."""
+    """``quota`` in CPUs, ``cpus`` the CPUs allowed, ``memory_bytes``; None where there is no limit.
+
+    ``login_cpus`` are the CPUs allowed to the login that we run in; they do not count.
+    """
 
     quota: float | None = None
     cpus: frozenset[int] | None = None
     memory_bytes: int | None = None
+    login_cpus: frozenset[int] | None = None
     warnings: tuple[str, ...] = ()
 
 
@@ -55,7 +60,10 @@ class Hierarchy:
     mount: str
     top: str = "/"
     version: int = 2
-    paths: dict[str, str] = field(default_factory=dict)
+
+    def name_of(self, controller: str) -> str:
+        """Return the controller's name in /proc/PID/cgroup."""
+        return "" if self.version == 2 else controller
 
 
 def read_cgroup_limits(tree: Tree, unit_slice: str | None = None) -> CgroupLimits:
@@ -67,20 +75,15 @@ def read_cgroup_limits(tree: Tree, unit_slice: str | None = None) -> CgroupLimit
     groups = {who: _parse_proc_cgroup(tree.text(f"proc/{who}/cgroup")) for who in ("self", "1")}
     if not tree.live and not any(groups.values()):
         groups["self"] = _only_process(tree)
-    quotas: list[float] = []
-    cpusets: list[frozenset[int]] = []
-    memory: list[int] = []
-    for controller in CONTROLLERS:
-        for hierarchy in _hierarchies(tree, mounts, controller):
-            paths = _counting_paths(hierarchy, controller, groups, unit_slice)
-            for directory in _directories(tree, hierarchy, paths):
-                quotas.extend(_quota(tree, directory) if controller == "cpu" else ())
-                cpusets.extend(_cpuset(tree, directory) if controller == "cpuset" else ())
-                memory.extend(_memory(tree, directory) if controller == "memory" else ())
+    directories = {controller: _counting(tree, mounts, controller, groups, unit_slice) for controller in CONTROLLERS}
+    quotas = [quota for directory in directories["cpu"] for quota in _quota(tree, directory)]
+    memory = [limit for directory in directories["memory"] for limit in _memory(tree, directory)]
     return CgroupLimits(
-        quota=min(quotas) if quotas else None,
-        cpus=frozenset.intersection(*cpusets) if cpusets else None,
-        memory_bytes=min(memory) if memory else None,
+        quota=min(quotas, default=None),
+        cpus=_common_cpus(tree, directories["cpuset"]),
+        memory_bytes=min(memory, default=None),
+        login_cpus=_login_cpus(tree, mounts, groups["self"]),
+        warnings=tuple(_memory_high_warning(tree, directories["memory"], min(memory, default=_NO_LIMIT))),
     )
 
 
@@ -119,16 +122,30 @@ def _hierarchies(tree: Tree, mounts: Iterable[Mount], controller: str) -> Iterat
         yield Hierarchy(base)
 
 
-def _counting_paths(
-    hierarchy: Hierarchy, controller: str, groups: dict[str, dict[str, str]], unit_slice: str | None
-) -> set[str]:
-    """Return the paths, below the hierarchy's mount point, of the groups that count."""
-    name = "" if hierarchy.version == 2 else controller
-    machine = _below(hierarchy.top, _without_init_scope(groups["1"].get(name, "/")))
-    paths = {machine, _join(machine, _slice_path(unit_slice or DEFAULT_SLICE))}
-    if unit_slice is None:
-        paths.add(_below(hierarchy.top, _without_login(groups["self"].get(name, "/"))))
-    return paths
+def _counting(
+    tree: Tree, mounts: Iterable[Mount], controller: str, groups: Groups, unit_slice: str | None
+) -> list[str]:
+    """Return the directories of all groups that count for a controller."""
+    directories: list[str] = []
+    for hierarchy in _hierarchies(tree, mounts, controller):
+        name = hierarchy.name_of(controller)
+        machine = _below(hierarchy.top, _without_init_scope(groups["1"].get(name, "/")))
+        paths = [machine, _join(machine, _slice_path(unit_slice or DEFAULT_SLICE))]
+        if unit_slice is None:
+            paths.append(_below(hierarchy.top, _without_login(groups["self"].get(name, "/"))))
+        directories.extend(_directories(tree, hierarchy, paths))
+    return directories
+
+
+def _login_cpus(tree: Tree, mounts: Iterable[Mount], own: Mapping[str, str]) -> frozenset[int] | None:
+    """Return the CPUs that our own group allows, when it is a login's."""
+    for hierarchy in _hierarchies(tree, mounts, "cpuset"):
+        path = own.get(hierarchy.name_of("cpuset"), "/")
+        if _without_login(path) != path:
+            cpus = _common_cpus(tree, _directories(tree, hierarchy, [_below(hierarchy.top, path)]))
+            if cpus is not None:
+                return cpus
+    return None
 
 
 def _without_init_scope(path: str) -> str:
@@ -196,6 +213,12 @@ def _quota(tree: Tree, directory: str) -> Iterator[float]:
         yield quota / period
 
 
+def _common_cpus(tree: Tree, directories: Iterable[str]) -> frozenset[int] | None:
+    """Return the CPUs that all of the groups allow; None when none of them says anything."""
+    sets = [cpus for directory in directories for cpus in _cpuset(tree, directory)]
+    return frozenset.intersection(*sets) if sets else None
+
+
 def _cpuset(tree: Tree, directory: str) -> Iterator[frozenset[int]]:
     for name in ("cpuset.cpus.effective", "cpuset.effective_cpus", "cpuset.cpus"):
         cpus = parse_cpu_list(tree.text(f"{directory}/{name}"))
@@ -210,6 +233,15 @@ def _memory(tree: Tree, directory: str) -> Iterator[int]:
     for limit in limits:
         if limit is not None and 0 <= limit < _NO_LIMIT:
             yield limit
+
+
+def _memory_high_warning(tree: Tree, directories: Iterable[str], limit: int) -> Iterator[str]:
+    highs = [high for directory in directories if (high := tree.integer(f"{directory}/memory.high")) is not None]
+    if highs and 0 <= min(highs) < limit:
+        yield (
+            f"control groups slow services down once they use {min(highs) >> 20} MiB (memory.high); "
+            "the plan counts on the hard limit: raise MemoryHigh= of the slice, or reserve the rest"
+        )
 
 
 def _hierarchical_limit(tree: Tree, directory: str) -> int | None:

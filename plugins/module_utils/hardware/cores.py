@@ -10,6 +10,7 @@ and a TaiShan core of HiSilicon. Numbers: Arm's MIDR_EL1 as listed by the kernel
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -192,3 +193,33 @@ def x86_core_class(vendor: str | None, family: int | None, model: int | None) ->
     if vendor == "GenuineIntel" and (family, model) in _IN_ORDER_ATOMS:
         return IN_ORDER
     return WIDE
+
+
+# Little and big cores of common chips, for captures that lack /proc/cpuinfo: (little, big) part of Arm.
+_CHIPS = {
+    "rk3399": (0xD03, 0xD08),
+    "rk3576": (0xD03, 0xD08),
+    "rk3582": (0xD05, 0xD0B),
+    "rk3588": (0xD05, 0xD0B),
+    "rk3588s": (0xD05, 0xD0B),
+    "g12b": (0xD03, 0xD09),
+    "s922x": (0xD03, 0xD09),
+    "a311d": (0xD03, 0xD09),
+    "a311d2": (0xD03, 0xD09),
+    "exynos5420": (0xC07, 0xC0F),
+    "exynos5422": (0xC07, 0xC0F),
+    "exynos5800": (0xC07, 0xC0F),
+    "mt8173": (0xD03, 0xD08),
+    "mt8183": (0xD03, 0xD09),
+    "mt8192": (0xD05, 0xD0B),
+    "mt8195": (0xD05, 0xD41),
+    "sc7180": (0xD05, 0xD0B),
+    "sm8250": (0xD05, 0xD0D),
+    "sky1": (0xD80, 0xD81),
+}
+
+
+def chip_parts(compatible: Iterable[str]) -> tuple[int, int] | None:
+    """Return little and big part of the chip that a device tree's "compatible" names."""
+    names = (name.rpartition(",")[2] for name in compatible)
+    return next((_CHIPS[name] for name in names if name in _CHIPS), None)

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-import platform
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -62,14 +62,17 @@ def read_tree(tree: Tree, unit_slice: str | None, directories: Sequence[str]) ->
 
 
 def _architecture(tree: Tree, cpuinfo: CpuInfo) -> str | None:
-    return tree.noted("proc/sys/kernel/arch", platform.machine) or architecture_of(cpuinfo)
+    return tree.noted("proc/sys/kernel/arch", lambda: os.uname().machine) or architecture_of(cpuinfo)
 
 
 def _usable(tree: Tree, cpus: Sequence[CpuFacts], limits: CgroupLimits) -> tuple[list[CpuFacts], list[str]]:
     """Return the online CPUs that neither affinity nor a cpuset takes away."""
     usable = list(cpus)
     warnings = []
-    affinities = [(f"the affinity of process {who}", _affinity(tree, who)) for who in ("1", "self")]
+    affinities = [
+        ("the affinity of process 1", _affinity(tree, "1")),
+        ("the affinity of this process", _own_affinity(tree, cpus, limits)),
+    ]
     for name, allowed in [("the cpusets of the control groups", limits.cpus), *affinities]:
         if allowed is None:
             continue
@@ -79,6 +82,13 @@ def _usable(tree: Tree, cpus: Sequence[CpuFacts], limits: CgroupLimits) -> tuple
         else:
             warnings.append(f"{name} allows none of the online CPUs and is ignored: it contradicts the list of CPUs")
     return usable, warnings
+
+
+def _own_affinity(tree: Tree, cpus: Sequence[CpuFacts], limits: CgroupLimits) -> frozenset[int] | None:
+    """Return our affinity, unless it only mirrors the CPU set of our login."""
+    affinity = _affinity(tree, "self")
+    mirrored = {cpu.number for cpu in cpus if limits.login_cpus and cpu.number in limits.login_cpus}
+    return None if affinity is not None and mirrored and mirrored <= affinity else affinity
 
 
 def _affinity(tree: Tree, who: str) -> frozenset[int] | None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Sequence
-from urllib.parse import quote
 
 from .mounts import Mount, parse_mountinfo
 from .tree import Tree, as_integer
@@ -51,7 +50,8 @@ def _real_path(tree: Tree, directory: str) -> str:
 
 
 def _note(kind: str, path: str) -> str:
-    return f"capture/{kind}/{quote(path, safe='')}"
+    name = path.replace("%", "%25").replace("/", "%2F")
+    return f"capture/{kind}/{name}"
 
 
 def _holding(mounts: Sequence[Mount], path: str) -> Mount | None:

@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from .cores import WIDE, WIDEST, CoreClass, arm_core, x86_core_class
+from .board import device_tree_compatible
+from .cores import WIDE, WIDEST, CoreClass, arm_core, chip_parts, x86_core_class
 from .cpuinfo import CpuInfo
 from .cpulist import MAX_CPUS, parse_cpu_list
 from .tree import HardwareError, Tree, as_integer
@@ -65,34 +67,50 @@ def read_cpus(tree: Tree, cpuinfo: CpuInfo) -> tuple[CpuFacts, ...]:
                 highest_perf=_positive(tree.integer(f"{CPU_DIRECTORY}/cpu{cpu}/acpi_cppc/highest_perf")),
             )
         )
-    return tuple(facts)
+    return _with_parts_of_chip(tree, facts)
+
+
+def _with_parts_of_chip(tree: Tree, cpus: Sequence[CpuFacts]) -> tuple[CpuFacts, ...]:
+    """Where nothing names the cores but the chip is known: its slowest CPUs are the little ones."""
+    parts = chip_parts(device_tree_compatible(tree)) if not any(cpu.identity for cpu in cpus) else None
+    clocks = {cpu.max_mhz for cpu in cpus}
+    if parts is None or None in clocks or len(clocks) == 1:
+        return tuple(cpus)
+    slowest = min(clock for clock in clocks if clock)
+    named = []
+    for cpu in cpus:
+        part = parts[0] if cpu.max_mhz == slowest else parts[1]
+        identity = _arm_identity(0x41, part)
+        named.append(replace(cpu, name=identity.name, identity=identity.identity, core_class=identity.core_class))
+    return tuple(named)
 
 
 def online_cpus(tree: Tree, cpuinfo: CpuInfo) -> frozenset[int]:
-    """Return the numbers of the online CPUs: what sysfs lists, never more than it has directories for."""
+    """Return the numbers of the online CPUs: those that sysfs lists, as far as anything else knows of them.
+
+    An offline CPU keeps its directory, but has no topology in it and no place in cpuinfo.
+    """
     matches = (_CPU_NAME.fullmatch(name) for name in tree.names(CPU_DIRECTORY))
     directories = frozenset(int(match[1]) for match in matches if match and int(match[1]) < MAX_CPUS)
-    described = frozenset(cpuinfo.cpus)
-    online = parse_cpu_list(tree.text(f"{CPU_DIRECTORY}/online"))
-    if not online or not _narrow(online, directories or described):
-        online = _probably_online(tree, directories, described)
-    online = _narrow(online, directories or described) or online
-    for name in ("present", "possible"):
-        online = _narrow(online, parse_cpu_list(tree.text(f"{CPU_DIRECTORY}/{name}"))) or online
-    offline = parse_cpu_list(tree.text(f"{CPU_DIRECTORY}/offline")) or frozenset()
-    return online - offline or online
-
-
-def _narrow(cpus: frozenset[int], bound: frozenset[int] | None) -> frozenset[int]:
-    return cpus & bound if bound else cpus
-
-
-def _probably_online(tree: Tree, directories: frozenset[int], described: frozenset[int]) -> frozenset[int]:
-    """Tell without the list: an offline CPU has no topology directory and no place in cpuinfo."""
-    switched_off = {cpu for cpu in directories if tree.line(f"{CPU_DIRECTORY}/cpu{cpu}/online") == "0"}
     powered = frozenset(cpu for cpu in directories if tree.exists(f"{CPU_DIRECTORY}/cpu{cpu}/topology"))
-    candidates = (powered or directories or described) - switched_off
-    return _narrow(candidates, described) or candidates
+    described = frozenset(cpuinfo.cpus)
+    listed = parse_cpu_list(tree.text(f"{CPU_DIRECTORY}/online")) or frozenset()
+    online = listed & (powered or directories or described)
+    if not online:
+        online = _probably_online(tree, powered or directories, described)
+    for name in ("present", "possible"):
+        online = online & (parse_cpu_list(tree.text(f"{CPU_DIRECTORY}/{name}")) or online) or online
+    return online
+
+
+def _probably_online(tree: Tree, present: frozenset[int], described: frozenset[int]) -> frozenset[int]:
+    """Return the online CPUs without the list of them."""
+    offline = parse_cpu_list(tree.text(f"{CPU_DIRECTORY}/offline")) or frozenset()
+    switched_off = {cpu for cpu in present if tree.line(f"{CPU_DIRECTORY}/cpu{cpu}/online") == "0"}
+    online = ((present or described) - switched_off) or present
+    for better in (online - offline, online & described):
+        online = better or online
+    return online
 
 
 def _positive(value: int | None) -> int | None:
@@ -173,8 +191,8 @@ def _by_threads(cpuinfo: CpuInfo, cores: dict[int, int]) -> tuple[frozenset[int]
     """Of Intel's hybrids only the performance cores have two threads (where firmware left them on)."""
     if cpuinfo.first.get("vendor_id") != "GenuineIntel":
         return frozenset(), frozenset()
-    members = list(cores.values())
-    threaded = frozenset(cpu for cpu, core in cores.items() if members.count(core) > 1)
+    threads = Counter(cores.values())
+    threaded = frozenset(cpu for cpu, core in cores.items() if threads[core] > 1)
     return threaded, frozenset(cores) - threaded
 
 
@@ -195,6 +213,10 @@ def _identify(tree: Tree, cpuinfo: CpuInfo, cpu: int, hybrid: CoreClass | None) 
     if implementer is None or part is None:
         name = lines.get("uarch") or lines.get("model name") or lines.get("cpu")
         return _Identity(name, name and f"{name} {lines.get('marchid', '')}", hybrid)
+    return _arm_identity(implementer, part)
+
+
+def _arm_identity(implementer: int, part: int) -> _Identity:
     known = arm_core(implementer, part)
     identity = f"{implementer:#04x}/{part:#05x}"
     return _Identity(known[0] if known else identity, identity, known[1] if known else None)

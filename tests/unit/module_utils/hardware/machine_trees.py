@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+import yaml
 from ansible_collections.rightsize.webstack.plugins.module_utils.hardware.cpulist import (
     format_cpu_list,
     parse_cpu_list,
@@ -119,3 +121,21 @@ def _part_lines(architecture: str, cluster: Cluster) -> str:
         implementer, _, part = cluster.part.partition("/")
         lines += f"CPU implementer\t: {implementer}\nCPU part\t: {part}\n"
     return lines
+
+
+def machine_from(facts: Mapping[str, Any]) -> Machine:
+    """Return the machine of one entry of tests/unit/fixtures/hardware/*.yml."""
+    keys = ("cpus", "part", "mhz", "capacity", "threads_per_core", "name")
+    return Machine(
+        clusters=[Cluster(**{key: entry[key] for key in keys if key in entry}) for entry in facts["clusters"]],
+        memory_kib=facts.get("memory_mb", 8192) * 1024,
+        architecture=facts["architecture"],
+        offline=facts.get("offline", ""),
+    )
+
+
+def load_fixture(name: str) -> list[dict[str, Any]]:
+    """Return the entries of a table of machines."""
+    path = Path(__file__).parents[2] / "fixtures" / "hardware" / name
+    entries: list[dict[str, Any]] = yaml.safe_load(path.read_text())
+    return entries
