@@ -71,6 +71,12 @@ options:
     description: Memory in MiB that one worker of each app was measured to use, a dictionary by app name.
     type: dict
     default: {}
+  remote_clients:
+    description:
+      - Connections that apps on other hosts may open to the databases of this one, a dictionary with C(postgres) and
+        C(mysql); the sums of C(connections) in those hosts' plans.
+    type: dict
+    default: {}
 """
 
 EXAMPLES = r"""
@@ -138,6 +144,7 @@ def main() -> None:
             "reserves": {"type": "raw", "default": {}},
             "overrides": {"type": "raw", "default": {}},
             "measured": {"type": "dict", "default": {}},
+            "remote_clients": {"type": "dict", "default": {}},
         },
         supports_check_mode=True,
     )

@@ -36,7 +36,7 @@ class Need:
 SERVICE_NEEDS: Mapping[str, Need] = {
     "nginx": Need(floor_mb=24, weight=3, cpu=0.05, cap_mb=1024),
     "redis": Need(floor_mb=48, weight=15, cpu=0.05),
-    "postgres": Need(floor_mb=160, weight=35, cpu=0.25),
+    "postgres": Need(floor_mb=192, weight=35, cpu=0.25),
     "pgbouncer": Need(floor_mb=16, weight=1, cpu=0.02, cap_mb=256),
     "mysql": Need(floor_mb=256, weight=35, cpu=0.25),
 }
@@ -53,10 +53,16 @@ SYSTEM_CAP_MB = 1024
 
 @dataclass(frozen=True)
 class MemoryShares:
-    """``apps_mb`` is all that the apps may use, ``kept_mb`` the part of it that extra workers leave alone."""
+    """Who gets how much.
+
+    ``apps_mb`` is all that the apps may use, ``kept_mb`` the part of it that extra workers leave alone.
+    ``surplus_mb`` was divided by ``weights`` (their sum) beyond everybody's floor.
+    """
 
     usable_mb: int
     planned_mb: int
+    surplus_mb: int
+    weights: int
     system_mb: int
     reserved_mb: int
     services: Mapping[str, int]
@@ -102,11 +108,19 @@ def divide_memory(usable_mb: int, workload: HostWorkload, apps_floor_mb: int, ap
     surplus = left - sum(need.floor_mb for need in needs.values())
     if surplus < apps_floor_mb:
         raise SizingError(_too_small(usable_mb, system, workload, needs, apps_floor_mb, apps_floor_mb - surplus))
-    exact = _grow(needs, max(0, surplus - apps_first_mb), bool(workload.apps))
+    surplus = max(0, surplus - apps_first_mb)
+    weights = PAGE_CACHE_WEIGHT + sum(need.weight for need in needs.values())
+    weights += APPS_WEIGHT if workload.apps else 0
+    exact = {
+        name: min(need.floor_mb + surplus * need.weight / weights, need.cap_mb or float("inf"))
+        for name, need in needs.items()
+    }
     apps = left - sum(exact.values())
     return MemoryShares(
         usable_mb=usable_mb,
         planned_mb=planned,
+        surplus_mb=surplus,
+        weights=weights,
         system_mb=system,
         reserved_mb=workload.reserved_memory_mb,
         services={name: int(mb) for name, mb in exact.items()},
@@ -114,14 +128,6 @@ def divide_memory(usable_mb: int, workload: HostWorkload, apps_floor_mb: int, ap
         apps_mb=int(apps) if workload.apps else 0,
         kept_mb=int(left * PAGE_CACHE_KEPT),
     )
-
-
-def _grow(needs: Mapping[str, Need], surplus: int, apps: bool) -> dict[str, float]:
-    weights = PAGE_CACHE_WEIGHT + (APPS_WEIGHT if apps else 0) + sum(need.weight for need in needs.values())
-    return {
-        name: min(need.floor_mb + surplus * need.weight / weights, need.cap_mb or float("inf"))
-        for name, need in needs.items()
-    }
 
 
 def _too_small(
@@ -156,6 +162,14 @@ def share_cpus(cpu: Cpu, workload: HostWorkload) -> CpuShare:
     if fractions:
         text += f" × {share:.2f} (" + ", ".join(f"{name} {part:.0%}" for name, part in fractions.items()) + " kept)"
     return CpuShare(left * share, text)
+
+
+def service_cpus(service: str, cpu: Cpu, workload: HostWorkload) -> float:
+    """Return the processors that ``service`` may count on: its fraction beside apps, all but the others' without."""
+    left = cpu.capacity - workload.reserved_cpus
+    if workload.apps:
+        return left * SERVICE_NEEDS[service].cpu
+    return left * (1 - sum(SERVICE_NEEDS[name].cpu for name in workload.services if name != service))
 
 
 def memory_lines(shares: MemoryShares, apps: Mapping[str, int]) -> tuple[MemoryLine, ...]:

@@ -5,9 +5,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from .budget import CpuShare
+from .connections import Pool
 from .errors import SizingError
 from .sheet import Sheet
 from .types import AppWorkload, GunicornPlan
@@ -46,14 +45,6 @@ DRAIN_SECONDS = 3
 OTHER_FILES = 64
 
 
-@dataclass(frozen=True)
-class Pool:
-    """Database connections of one worker; None without a database."""
-
-    size: int | None = None
-    overflow: int | None = None
-
-
 def demand(app: AppWorkload, share: CpuShare, apps: int, sheet: Sheet) -> Demand:
     """Return what ``app`` asks for when ``apps`` apps divide ``share`` evenly."""
     path = f"gunicorn.{app.name}"
@@ -86,7 +77,7 @@ def plan_app(app: AppWorkload, got: Allocation, open_files: int | None, pool: Po
     sheet.note(f"{path}.worker_class", app.worker_class, app.worker_class_origin)
     workers = _workers(app, got, sheet)
     memory_max = sheet.integer(f"{path}.memory_max_mb", got.memory_mb, _memory_reason(got))
-    threads = _threads(app, workers, sheet)
+    threads = threads_of(app, workers, sheet)
     connections = _connections(app, got, threads, open_files, sheet)
     max_requests, jitter = _max_requests(app, workers, sheet)
     timeout, graceful = _timeouts(app, sheet)
@@ -110,31 +101,12 @@ def plan_app(app: AppWorkload, got: Allocation, open_files: int | None, pool: Po
         memory_max_mb=memory_max,
         pool_size=pool.size,
         pool_max_overflow=pool.overflow,
+        connections=pool.total,
         handover=handover,
         keep_warm=keep_warm,
         drain_seconds=sheet.integer(
             f"{path}.drain_seconds", DRAIN_SECONDS, "nginx keeps upstream connections for 2 s", DRAIN_SECONDS
         ),
-    )
-
-
-def plan_pool(app: AppWorkload, got: Allocation, sheet: Sheet) -> Pool:
-    """Return the database connections that one worker keeps, and how many more it may open for a peak."""
-    path = f"gunicorn.{app.name}"
-    if not app.databases and sheet.given_integer(f"{path}.pool_size") is None:
-        sheet.given_integer(f"{path}.pool_max_overflow", 0)
-        sheet.note(f"{path}.pool_size", None, "the app declares no database")
-        sheet.note(f"{path}.pool_max_overflow", None, "the app declares no database")
-        return Pool()
-    if app.worker_class in EVENT_LOOPS:
-        size, overflow, reason = 5, 5, "an event loop rarely has more queries under way"
-    elif app.worker_class == "gthread":
-        size, overflow, reason = _threads(app, got.workers, sheet), 0, "one for each thread"
-    else:
-        size, overflow, reason = 1, 0, "a sync worker runs one query at a time"
-    return Pool(
-        sheet.integer(f"{path}.pool_size", size, reason),
-        sheet.integer(f"{path}.pool_max_overflow", overflow, "for peaks, closed afterwards", 0),
     )
 
 
@@ -178,11 +150,12 @@ def _memory_reason(got: Allocation) -> str:
     what = "master + workers × memory each"
     what = f"{_sum(got)} ({what}" + (", two generations)" if got.generations > 1 else ")")
     if got.memory_mb > need:
-        return f"{what}, plus {got.memory_mb - need} to grow into"
+        return f"{what}, plus {got.memory_mb - need} of the spare to grow into"
     return what if got.memory_mb == need else f"all that is left; needed: {what}"
 
 
-def _threads(app: AppWorkload, workers: int, sheet: Sheet) -> int:
+def threads_of(app: AppWorkload, workers: int, sheet: Sheet) -> int:
+    """Return the threads of one worker."""
     path = f"gunicorn.{app.name}.threads"
     if app.worker_class != "gthread":
         why = "an event loop needs one" if app.worker_class in EVENT_LOOPS else "a sync worker has one"

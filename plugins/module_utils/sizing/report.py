@@ -19,10 +19,10 @@ def table(sizing: Mapping[str, Any], hardware: Mapping[str, Any] | None = None, 
     ``hardware`` is the fact that the plan was made from. No line ends in a space.
     """
     sections = _sections(sizing)
-    names = max((len(name) for rows in sections.values() for name, _, _ in rows), default=0)
-    values = max((len(value) for rows in sections.values() for _, value, _ in rows), default=0)
     lines = [_machine(hardware)] if hardware is not None else []
     for title, rows in sections.items():
+        names = max(len(name) for name, _, _ in rows)
+        values = max(len(value) for _, value, _ in rows)
         lines += ["", title]
         for name, value, reason in rows:
             lines += _fold(f"  {name:<{names}}  {value:>{values}}  ", reason, width)

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .errors import SizingError
@@ -68,6 +68,26 @@ class Sheet:
         """Return the user's choice for ``path`` or else ``computed``, and write down why."""
         given = self.given_boolean(path)
         value = computed if given is None else given
+        self._write(path, value, computed, reason)
+        return value
+
+    def number(self, path: str, computed: float, reason: str) -> float:
+        """Return the user's number above 0 for ``path`` or else ``computed``, and write down why."""
+        given = self._take(path)
+        if given is not None and (isinstance(given.value, bool) or not isinstance(given.value, (int, float))):
+            raise SizingError(f"{given.origin}: {given.value!r} is not a number; give one, or remove it")
+        if given is not None and given.value <= 0:
+            raise SizingError(f"{given.origin}: {given.value} is too small; it must be above 0")
+        value = computed if given is None else float(given.value)
+        self._write(path, value, computed, reason)
+        return value
+
+    def choice(self, path: str, computed: str, reason: str, allowed: Sequence[str]) -> str:
+        """Return the user's choice among ``allowed`` for ``path`` or else ``computed``, and write down why."""
+        given = self._take(path)
+        if given is not None and given.value not in allowed:
+            raise SizingError(f"{given.origin}: {given.value!r} is not one of {', '.join(sorted(allowed))}")
+        value = computed if given is None else str(given.value)
         self._write(path, value, computed, reason)
         return value
 

@@ -31,7 +31,8 @@ class AppWorkload:
 
     ``where`` is the variable's path for messages (``webstack_apps[0]``). ``workload`` is llm, io,
     mixed or cpu; ``interface`` asgi or wsgi; ``databases`` those of postgres and mysql that the app
-    uses. ``handover`` is auto, side_by_side or socket; ``keep_warm`` is None for auto.
+    uses, ``vector`` whether with pgvector. ``handover`` is auto, side_by_side or socket; ``keep_warm``
+    is None for auto.
     """
 
     name: str
@@ -49,6 +50,7 @@ class AppWorkload:
     handover: str = "auto"
     keep_warm: bool | None = None
     databases: tuple[str, ...] = ()
+    vector: bool = False
 
     @property
     def concurrency(self) -> float | None:
@@ -62,13 +64,15 @@ class AppWorkload:
 class HostWorkload:
     """Everything that one host has to carry.
 
-    ``given`` maps dotted paths of the plan (``nginx.worker_processes``) to the user's own values.
+    ``given`` maps dotted paths of the plan (``nginx.worker_processes``) to the user's own values;
+    ``remote_clients`` a database to the connections that apps on other hosts may open to it.
     """
 
     apps: tuple[AppWorkload, ...] = ()
     services: tuple[str, ...] = ()
     reserved_memory_mb: int = 0
     reserved_cpus: float = 0.0
+    remote_clients: Mapping[str, int] = field(default_factory=dict)
     given: Mapping[str, Given] = field(default_factory=dict)
 
 
@@ -77,7 +81,8 @@ class GunicornPlan:
     """gunicorn's settings for one application, and the limits of its slice.
 
     ``memory_max_mb`` bounds the whole slice: both generations of workers when ``handover`` is
-    ``side_by_side``. ``pool_size`` and ``pool_max_overflow`` are per worker, None without a database.
+    ``side_by_side``. ``pool_size`` and ``pool_max_overflow`` are per worker, None without a database;
+    ``connections`` is what all workers of all generations may open together.
     """
 
     interface: str
@@ -96,6 +101,7 @@ class GunicornPlan:
     memory_max_mb: int
     pool_size: int | None
     pool_max_overflow: int | None
+    connections: int
     handover: str
     keep_warm: bool
     drain_seconds: int
@@ -109,6 +115,74 @@ class NginxPlan:
     worker_connections: int
     worker_rlimit_nofile: int
     upstream_keepalive: int
+
+
+@dataclass(frozen=True)
+class RedisPlan:
+    """Redis' settings."""
+
+    maxmemory_mb: int
+    maxclients: int
+    io_threads: int
+
+
+@dataclass(frozen=True)
+class PostgresPlan:
+    """PostgreSQL's settings, named as in postgresql.conf; ``effective_cache_size`` reserves no memory."""
+
+    max_connections: int
+    superuser_reserved_connections: int
+    shared_buffers_mb: int
+    effective_cache_size_mb: int
+    work_mem_kb: int
+    maintenance_work_mem_mb: int
+    autovacuum_work_mem_mb: int
+    autovacuum_max_workers: int
+    max_worker_processes: int
+    max_parallel_workers: int
+    max_parallel_workers_per_gather: int
+    max_parallel_maintenance_workers: int
+    min_wal_size_mb: int
+    max_wal_size_mb: int
+    random_page_cost: float
+    effective_io_concurrency: int
+    huge_pages: str
+
+
+@dataclass(frozen=True)
+class PgbouncerPlan:
+    """PgBouncer's settings; ``server_connections`` is what all pools may open to PostgreSQL together."""
+
+    max_client_conn: int
+    default_pool_size: int
+    reserve_pool_size: int
+    max_db_connections: int
+    server_connections: int
+
+
+@dataclass(frozen=True)
+class MysqlPlan:
+    """Settings of MySQL or MariaDB, named as in my.cnf."""
+
+    max_connections: int
+    innodb_buffer_pool_size_mb: int
+    innodb_log_file_size_mb: int
+    innodb_io_capacity: int
+    tmp_table_size_mb: int
+    table_open_cache: int
+    thread_cache_size: int
+    performance_schema: bool
+
+
+@dataclass(frozen=True)
+class KernelPlan:
+    """sysctl settings (``vm.overcommit_memory``, ``net.core.somaxconn``, ...) and the units' LimitNOFILE."""
+
+    overcommit_memory: int
+    somaxconn: int
+    swappiness: int
+    nr_hugepages: int
+    open_files: int
 
 
 @dataclass(frozen=True)

@@ -39,12 +39,14 @@ def read_workload(
     reserves: Mapping[str, Any] | None = None,
     overrides: Mapping[str, Any] | None = None,
     measured: Mapping[str, Any] | None = None,
+    remote_clients: Mapping[str, Any] | None = None,
 ) -> HostWorkload:
     """Check the user's variables and return them as data.
 
     ``apps`` is ``webstack_apps`` (unknown keys of an entry are ignored), ``services`` names from
     ``SERVICES``, ``reserves`` has ``memory_mb`` and ``cpus``, ``overrides`` maps dotted paths of the
-    plan to values, ``measured`` maps app names to the MiB that one worker of theirs was seen to use.
+    plan to values, ``measured`` maps app names to the MiB that one worker of theirs was seen to use,
+    ``remote_clients`` maps postgres and mysql to the connections of apps on other hosts.
     Raises ``SizingError`` naming variable, value and remedy.
     """
     chosen = _overrides(overrides)
@@ -60,7 +62,7 @@ def read_workload(
         read.append(_read_app(fields, where, name, (measured or {}).get(name)))
         given.update({f"gunicorn.{name}.{key}": fields[key] for key in APP_NUMBERS if key in fields})
     memory_mb, cpus = _reserves(reserves)
-    return HostWorkload(tuple(read), _services(services), memory_mb, cpus, given)
+    return HostWorkload(tuple(read), _services(services), memory_mb, cpus, _remote(remote_clients), given)
 
 
 def _sequence(value: Any, where: str) -> Sequence[Any]:
@@ -163,6 +165,7 @@ def _read_app(fields: Mapping[str, Given], where: str, name: str, measured: Any)
         handover=handover,
         keep_warm=_keep_warm(fields, handover),
         databases=tuple(service for service in DATABASES if _uses(fields, service)),
+        vector=_uses(fields, "postgres") and "vector" in (fields["postgres"].value.get("extensions") or ()),
     )
 
 
@@ -252,6 +255,17 @@ def _services(services: Any) -> tuple[str, ...]:
         if name not in SERVICES:
             raise SizingError(f"services: {name!r} is not one of {', '.join(SERVICES)}")
     return tuple(sorted(set(services)))
+
+
+def _remote(clients: Mapping[str, Any] | None) -> dict[str, int]:
+    counts = {}
+    for service, count in (clients or {}).items():
+        if service not in DATABASES or isinstance(count, bool) or not isinstance(count, int) or count < 0:
+            raise SizingError(
+                f"remote_clients.{service}: {count!r} does not count connections to one of {', '.join(DATABASES)}"
+            )
+        counts[service] = count
+    return counts
 
 
 def _reserves(reserves: Any) -> tuple[int, float]:

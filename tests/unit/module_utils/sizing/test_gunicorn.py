@@ -63,7 +63,7 @@ def test_the_only_worker_is_never_recycled() -> None:
 
 
 def test_sync_workers_multiply_with_waiting_and_event_loops_do_not() -> None:
-    sync = {"framework": "flask", "worker_class": "sync"}
+    sync: dict[str, Any] = {"framework": "flask", "worker_class": "sync"}
     assert [_app(32768, 4.0, workload=load, **sync).workers for load in ("cpu", "mixed", "io", "llm")] == [4, 8, 15, 30]
     assert [_app(32768, 4.0, workload=load).workers for load in ("cpu", "mixed", "io", "llm")] == [4, 8, 4, 4]
 

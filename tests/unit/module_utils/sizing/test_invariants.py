@@ -33,7 +33,9 @@ def _plan(hardware: Hardware, workload: HostWorkload) -> Plan:
     try:
         return plan(hardware, workload)
     except SizingError as error:
-        assert any(words in str(error) for words in ("too small", "webstack_reserves", "must be above")), error
+        assert any(
+            words in str(error) for words in ("too small", "webstack_reserves", "must be above", "left for them")
+        ), error
         assume(False)
         raise
 
@@ -56,6 +58,51 @@ def slices_hold_their_workers(_hardware: Hardware, workload: HostWorkload, resul
             assert any(text.startswith(f"{asked.name}: ") and "killed" in text for text in result.warnings)
 
 
+def services_stay_in_their_lines(_hardware: Hardware, _workload: HostWorkload, result: Plan) -> None:
+    """The worst case of each service, summed up here anew, fits into its line of the budget."""
+    line = {line.consumer: line.mb for line in result.memory}
+    if "postgres" in result.services:
+        postgres = result.services["postgres"]
+        backend = 4 + postgres.shared_buffers_mb / 512 + 2 * postgres.work_mem_kb / 1024
+        worst = 16 + postgres.shared_buffers_mb + postgres.maintenance_work_mem_mb
+        worst += postgres.autovacuum_max_workers * postgres.autovacuum_work_mem_mb
+        assert worst + (postgres.max_connections + postgres.max_parallel_workers) * backend <= line["postgres"] + 2
+        assert postgres.work_mem_kb >= 64
+    if "mysql" in result.services:
+        mysql = result.services["mysql"]
+        server = 96 + (400 if mysql.performance_schema else 0)
+        each = 2 + mysql.tmp_table_size_mb
+        assert server + mysql.innodb_buffer_pool_size_mb + mysql.max_connections * each <= line["mysql"]
+        assert mysql.innodb_buffer_pool_size_mb >= 16
+    if "redis" in result.services:
+        redis = result.services["redis"]
+        assert 2 * redis.maxmemory_mb + 8 + redis.maxclients * 20 / 1024 <= line["redis"]
+        assert redis.maxmemory_mb >= 8
+    if "nginx" in result.services:
+        nginx = result.services["nginx"]
+        assert 4 + nginx.worker_processes * (5 + nginx.worker_connections * 24 / 1024) <= line["nginx"]
+        assert nginx.worker_connections >= 256 or nginx.worker_rlimit_nofile <= 1024
+
+
+def databases_admit_every_connection(_hardware: Hardware, workload: HostWorkload, result: Plan) -> None:
+    """All workers of all generations get their pools, and slots remain for maintenance and superusers."""
+    opened = {"postgres": 0, "mysql": 0}
+    for app in workload.apps:
+        settings = result.gunicorn[app.name]
+        generations = 2 if settings.handover == "side_by_side" or settings.keep_warm else 1
+        each = (settings.pool_size or 0) + (settings.pool_max_overflow or 0)
+        assert settings.connections == settings.workers * each * generations
+        for service in app.databases:
+            opened[service] += settings.connections
+    if "pgbouncer" in result.services:
+        bouncer = result.services["pgbouncer"]
+        assert opened["postgres"] <= bouncer.max_client_conn
+        opened["postgres"] = bouncer.server_connections
+    for service in ("postgres", "mysql"):
+        if service in result.services:
+            assert opened[service] + 5 + 3 <= result.services[service].max_connections
+
+
 def floors_are_kept(_hardware: Hardware, _workload: HostWorkload, result: Plan) -> None:
     """No number is useless."""
     for app in result.gunicorn.values():
@@ -66,6 +113,7 @@ def floors_are_kept(_hardware: Hardware, _workload: HostWorkload, result: Plan) 
         assert (app.max_requests_jitter > 0) == (app.max_requests > 0)
     if "nginx" in result.services:
         assert min(dataclasses.astuple(result.services["nginx"])) >= 1
+        assert result.services["kernel"].somaxconn >= max((app.backlog for app in result.gunicorn.values()), default=0)
 
 
 def descriptors_cover_connections(hardware: Hardware, _workload: HostWorkload, result: Plan) -> None:
@@ -110,6 +158,8 @@ def test_every_plan_is_sound(hardware: Hardware, workload: HostWorkload) -> None
     result = _plan(hardware, workload)
     budget_adds_up(hardware, workload, result)
     slices_hold_their_workers(hardware, workload, result)
+    services_stay_in_their_lines(hardware, workload, result)
+    databases_admit_every_connection(hardware, workload, result)
     floors_are_kept(hardware, workload, result)
     descriptors_cover_connections(hardware, workload, result)
     every_number_has_its_reason(hardware, workload, result)
@@ -122,6 +172,7 @@ def test_every_plan_is_sound(hardware: Hardware, workload: HostWorkload) -> None
 def test_more_memory_or_cores_never_give_fewer_workers(
     hardware: Hardware, workload: HostWorkload, memory: int, cores: float
 ) -> None:
+    assert hardware.memory.usable_mb is not None
     small = _plan(hardware, workload)
     larger = dataclasses.replace(
         hardware,
@@ -134,11 +185,15 @@ def test_more_memory_or_cores_never_give_fewer_workers(
         assert (large.gunicorn[name].handover, app.handover) != ("socket", "side_by_side")
     if "nginx" in small.services:
         assert large.services["nginx"].worker_processes >= small.services["nginx"].worker_processes
+    for service, number in (("redis", "maxmemory_mb"), ("postgres", "shared_buffers_mb")):
+        if service in small.services:
+            assert getattr(large.services[service], number) >= getattr(small.services[service], number)
 
 
 @examples(200)
 @given(machines(), workloads(), st.integers(1, 8))
 def test_a_few_megabytes_within_a_step_change_nothing(hardware: Hardware, workload: HostWorkload, lost: int) -> None:
+    assert hardware.memory.usable_mb is not None
     step = max(1, 2 ** (hardware.memory.usable_mb.bit_length() - 1) // 32)
     assume(lost < step)
     usable = hardware.memory.usable_mb // step * step + step - 1
@@ -158,7 +213,8 @@ def test_a_host_that_is_too_small_says_so_and_what_to_do(usable_mb: int, workloa
     try:
         plan(machine(usable_mb, 2.0), workload)
     except SizingError as error:
-        assert str(error).startswith(f"this host is too small: of its {usable_mb} MB the least needed is ")
+        assert "this host is too small" in str(error)
+        assert f"of its {usable_mb} MB the least needed is " in str(error) or "connections" in str(error)
         assert "use a host with more memory" in str(error)
 
 

@@ -108,7 +108,7 @@ def test_a_bad_option_is_refused_by_its_variable(options: dict[str, Any], messag
 
 def test_unknown_keys_of_an_app_and_numbers_of_absent_services_are_ignored() -> None:
     overrides = {"redis.maxmemory_mb": 100, "webstack.anything": 1}
-    app = {**A, "checks": [], "source": {"path": "."}, "redis": {}, "domains": None}
+    app: dict[str, Any] = {**A, "checks": [], "source": {"path": "."}, "redis": {}, "domains": None}
     assert planned(machine(2048, 2.0), app, overrides=overrides).gunicorn["a"].workers == 4
 
 

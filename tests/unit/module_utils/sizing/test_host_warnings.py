@@ -1,0 +1,32 @@
+# Copyright (c) 2026, the rightsize.webstack authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the machine itself gives reason to say."""
+
+from __future__ import annotations
+
+from unit.module_utils.sizing.machines import machine, planned
+
+
+def test_the_machines_own_warnings_are_passed_on() -> None:
+    assert "throttled to 1200 MHz" in planned(machine(2048, 2.0, warnings=("throttled to 1200 MHz",))).warnings
+
+
+def test_a_tight_budget_without_swap_is_warned_about() -> None:
+    def about_swap(swap_mb: int) -> bool:
+        return any("no swap" in text for text in planned(machine(487, 1.0, swap_mb=swap_mb), {"name": "a"}).warnings)
+
+    assert about_swap(0)
+    assert not about_swap(512)
+
+
+def test_swap_on_an_sd_card_is_warned_about_and_zram_is_not() -> None:
+    def about_card(swap_mb: int, zram_mb: int, disk: str) -> bool:
+        hardware = machine(2048, 2.0, swap_mb=swap_mb, zram_mb=zram_mb, disk=disk)
+        return any("prefer zram" in text for text in planned(hardware, {"name": "a"}).warnings)
+
+    assert about_card(1024, 0, "sd")
+    assert about_card(1024, 0, "emmc")
+    assert not about_card(1024, 1024, "sd")
+    assert not about_card(1024, 0, "ssd")
+    assert not about_card(0, 0, "sd")
