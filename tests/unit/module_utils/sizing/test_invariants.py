@@ -152,7 +152,7 @@ def given_numbers_are_kept(_hardware: Hardware, workload: HostWorkload, result: 
         assert chosen.origin in facts["reasons"][path]
 
 
-@examples(1200)
+@examples(800)
 @given(machines(), workloads(given=True))
 def test_every_plan_is_sound(hardware: Hardware, workload: HostWorkload) -> None:
     result = _plan(hardware, workload)
@@ -167,7 +167,7 @@ def test_every_plan_is_sound(hardware: Hardware, workload: HostWorkload) -> None
     assert plan(hardware, workload) == result
 
 
-@examples(600)
+@examples(400)
 @given(machines(), workloads(), st.integers(0, 4096), st.floats(0, 64))
 def test_more_memory_or_cores_never_give_fewer_workers(
     hardware: Hardware, workload: HostWorkload, memory: int, cores: float
@@ -190,7 +190,7 @@ def test_more_memory_or_cores_never_give_fewer_workers(
             assert getattr(large.services[service], number) >= getattr(small.services[service], number)
 
 
-@examples(200)
+@examples(150)
 @given(machines(), workloads(), st.integers(1, 8))
 def test_a_few_megabytes_within_a_step_change_nothing(hardware: Hardware, workload: HostWorkload, lost: int) -> None:
     assert hardware.memory.usable_mb is not None
@@ -207,7 +207,7 @@ def test_a_few_megabytes_within_a_step_change_nothing(hardware: Hardware, worklo
     assert plans[0] == plans[1]
 
 
-@examples(200)
+@examples(150)
 @given(st.integers(65, 400), workloads())
 def test_a_host_that_is_too_small_says_so_and_what_to_do(usable_mb: int, workload: HostWorkload) -> None:
     try:
