@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -19,14 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.rightsize.webstack.plugins.module_utils.hardware.read import read_hardware
 
 MIB = 1 << 20
-COLLECTIONS = Path(__file__).parents[4] / ".build" / "collections"
-READ = """
-import json, sys
-from ansible_collections.rightsize.webstack.plugins.module_utils.hardware.read import read_hardware
-print(json.dumps(read_hardware("/", unit_slice=(sys.argv[1:] or [None])[0]).to_dict()))
-"""
 
 
 @dataclass
@@ -105,22 +98,22 @@ def name() -> str:
     return f"webstacktest{uuid.uuid4().hex[:8]}"
 
 
-def read_inside(members: Sequence[Path], *arguments: str) -> dict[str, Any]:
+def read_inside(members: Sequence[Path], unit_slice: str | None = None) -> dict[str, Any]:
     """Read the running machine in a process of the given groups."""
-
-    def join() -> None:
-        for group in members:
-            (group / "cgroup.procs").write_text(str(os.getpid()))
-
-    result = subprocess.run(
-        [sys.executable, "-c", READ, *arguments],
-        preexec_fn=join,  # noqa: PLW1509 - the child must join its groups before it runs
-        env={**os.environ, "PYTHONPATH": str(COLLECTIONS)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    facts: dict[str, Any] = json.loads(result.stdout)
+    readable, writable = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            for group in members:
+                (group / "cgroup.procs").write_text(str(os.getpid()))
+            os.write(writable, json.dumps(read_hardware("/", unit_slice).to_dict()).encode())
+        finally:
+            os._exit(0)
+    os.close(writable)
+    with os.fdopen(readable) as answer:
+        text = answer.read()
+    os.waitpid(child, 0)
+    facts: dict[str, Any] = json.loads(text)
     return facts
 
 
