@@ -11,7 +11,8 @@ module: release_info
 short_description: Say which releases of an app are on a host
 version_added: 0.1.0
 description:
-  - Tells what is live, what is warm, what every release was made from and when, what came before it, and who is at work now.
+  - Tells what is live, what is warm, what every release was made from and when, what came before it, and who is at
+    work now.
 author:
   - The rightsize.webstack authors
 attributes:

@@ -11,8 +11,8 @@ module: release_source
 short_description: Pack the source of an app on the controller
 version_added: 0.1.0
 description:
-  - Packs a directory, an archive or a wheel into one file named by its content, and checks without running anything that the
-    source defines the entrypoint. The same content gives the same name on every machine.
+  - Packs a directory, an archive or a wheel into one file named by its content, and checks without running anything
+    that the source defines the entrypoint. The same content gives the same name on every machine.
   - Run it with C(delegate_to=localhost). It writes to the controller's cache only, in check mode too.
   - Leaves out what git ignores in a checkout, and always C(.git), virtualenvs, caches and C(.env) files.
 author:
@@ -79,11 +79,6 @@ requirement:
   description: The package to install, if it is one.
   returned: success
   type: str
-module_root:
-  description: Directory inside the source that the entrypoint is imported from.
-  returned: success
-  type: str
-  sample: src
 """
 
 from dataclasses import asdict
