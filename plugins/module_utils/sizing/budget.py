@@ -65,6 +65,7 @@ class MemoryShares:
     weights: int
     system_mb: int
     reserved_mb: int
+    huge_pages_mb: int
     services: Mapping[str, int]
     apps_mb: int
     kept_mb: int
@@ -90,8 +91,10 @@ def step_up(mb: int) -> int:
     return -(-mb // step) * step
 
 
-def divide_memory(usable_mb: int, workload: HostWorkload, apps_floor_mb: int, apps_first_mb: int) -> MemoryShares:
-    """Return who gets how much of ``usable_mb``.
+def divide_memory(
+    usable_mb: int, huge_pages_mb: int, workload: HostWorkload, apps_floor_mb: int, apps_first_mb: int
+) -> MemoryShares:
+    """Return who gets how much of ``usable_mb``, of which ``huge_pages_mb`` are set aside for nobody here.
 
     ``apps_floor_mb`` is the least that the apps run with; services grow beyond their own floors only
     from what ``apps_first_mb`` leaves. Raises ``SizingError`` when the floors do not fit.
@@ -103,11 +106,12 @@ def divide_memory(usable_mb: int, workload: HostWorkload, apps_floor_mb: int, ap
             f"webstack_reserves.memory_mb: {workload.reserved_memory_mb} MB is more than this host's {usable_mb} MB; "
             "reserve less, or use a larger host"
         )
-    left = planned - system - workload.reserved_memory_mb
+    left = planned - system - workload.reserved_memory_mb - huge_pages_mb
     needs = {name: SERVICE_NEEDS[name] for name in workload.services}
     surplus = left - sum(need.floor_mb for need in needs.values())
     if surplus < apps_floor_mb:
-        raise SizingError(_too_small(usable_mb, system, workload, needs, apps_floor_mb, apps_floor_mb - surplus))
+        taken = {"operating system": system, "huge pages": huge_pages_mb}
+        raise SizingError(_too_small(usable_mb, taken, workload, apps_floor_mb, apps_floor_mb - surplus))
     surplus = max(0, surplus - apps_first_mb)
     weights = PAGE_CACHE_WEIGHT + sum(need.weight for need in needs.values())
     weights += APPS_WEIGHT if workload.apps else 0
@@ -123,6 +127,7 @@ def divide_memory(usable_mb: int, workload: HostWorkload, apps_floor_mb: int, ap
         weights=weights,
         system_mb=system,
         reserved_mb=workload.reserved_memory_mb,
+        huge_pages_mb=huge_pages_mb,
         services={name: int(mb) for name, mb in exact.items()},
         # Rounded as one sum: several roundings could give less from more.
         apps_mb=int(apps) if workload.apps else 0,
@@ -131,17 +136,15 @@ def divide_memory(usable_mb: int, workload: HostWorkload, apps_floor_mb: int, ap
 
 
 def _too_small(
-    usable_mb: int, system: int, workload: HostWorkload, needs: Mapping[str, Need], apps_floor: int, missing: int
+    usable_mb: int, taken: Mapping[str, int], workload: HostWorkload, apps_floor_mb: int, missing_mb: int
 ) -> str:
-    parts = [f"operating system {system}"]
-    if workload.reserved_memory_mb:
-        parts.append(f"webstack_reserves.memory_mb {workload.reserved_memory_mb}")
-    parts += [f"{name} {need.floor_mb}" for name, need in needs.items()]
-    if workload.apps:
-        parts.append(f"one worker of each app ({', '.join(app.name for app in workload.apps)}) {apps_floor}")
+    needs = {**taken, "webstack_reserves.memory_mb": workload.reserved_memory_mb}
+    needs.update({name: SERVICE_NEEDS[name].floor_mb for name in workload.services})
+    needs[f"one worker of each app ({', '.join(app.name for app in workload.apps)})"] = apps_floor_mb
+    parts = [f"{name} {mb}" for name, mb in needs.items() if mb]
     return (
-        f"this host is too small: of its {usable_mb} MB the least needed is {' + '.join(parts)} MB, about {missing} MB "
-        "too much; use a host with more memory, move a service or an app to another host, lower webstack_reserves, "
+        f"this host is too small: of its {usable_mb} MB the least needed is {' + '.join(parts)} MB, about {missing_mb} "
+        "MB too much; use a host with more memory, move a service or an app to another host, lower webstack_reserves, "
         "or declare a smaller memory_per_worker_mb where an app needs less than assumed"
     )
 
@@ -177,6 +180,8 @@ def memory_lines(shares: MemoryShares, apps: Mapping[str, int]) -> tuple[MemoryL
     lines = [MemoryLine("operating system", shares.system_mb)]
     if shares.reserved_mb:
         lines.append(MemoryLine("reserved", shares.reserved_mb))
+    if shares.huge_pages_mb:
+        lines.append(MemoryLine("huge pages", shares.huge_pages_mb))
     lines += [MemoryLine(name, mb) for name, mb in shares.services.items()]
     lines += [MemoryLine(f"gunicorn {name}", mb) for name, mb in apps.items()]
     return (*lines, MemoryLine("page cache", shares.usable_mb - sum(line.mb for line in lines)))

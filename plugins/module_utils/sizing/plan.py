@@ -68,6 +68,8 @@ def _divide(hardware: Hardware, workload: HostWorkload, demands: Sequence[Demand
         )
     return budget.divide_memory(
         hardware.memory.usable_mb,
+        # PostgreSQL's buffers live in them, within its own line; nothing else here can use them.
+        0 if "postgres" in workload.services else hardware.memory.huge_pages_mb,
         workload,
         apps_floor_mb=sum(one.need_mb(1) for one in demands),
         apps_first_mb=sum(one.need_mb(ENOUGH, 2) for one in demands),
@@ -150,6 +152,7 @@ def _note_memory(memory: Sequence[MemoryLine], shares: budget.MemoryShares, shee
         "operating system": f"{budget.SYSTEM_FLOOR_MB} + {budget.SYSTEM_FRACTION:.0%} of {shares.planned_mb} MB "
         f"({shares.usable_mb} rounded down), {budget.SYSTEM_CAP_MB} at most",
         "reserved": "given by webstack_reserves.memory_mb",
+        "huge pages": "set aside by vm.nr_hugepages, used by nothing planned here",
         "page cache": "what remains; files are cached in it",
     }
     for line in memory:

@@ -153,9 +153,7 @@ def _parallel(layout: Layout, connections: int, cpus: float, sheet: Sheet) -> in
     each = layout.backend_mb + HASH_MULTIPLIER * MIN_WORK_MEM_KB / 1024
     fitting = max(0, int(layout.clients_mb / each) - connections)
     useful = int(cpus) if cpus >= 2 else 0
-    reason = f"{cpus:.2f} cores' worth of its share" + (
-        "" if useful else "; below 2 a parallel query only gets in the way"
-    )
+    reason = f"its share is {cpus:.2f} cores' worth" + ("" if useful else "; below 2 parallel queries do not pay")
     if fitting < useful:
         reason = f"memory holds {fitting} beside {connections} connections"
     return sheet.integer("postgres.max_parallel_workers", min(useful, fitting), reason, 0)

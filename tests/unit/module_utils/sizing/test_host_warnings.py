@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from unit.module_utils.sizing.machines import machine, planned
 
 
@@ -30,3 +32,14 @@ def test_swap_on_an_sd_card_is_warned_about_and_zram_is_not() -> None:
     assert not about_card(1024, 1024, "sd")
     assert not about_card(1024, 0, "ssd")
     assert not about_card(0, 0, "sd")
+
+
+def test_huge_pages_set_aside_for_nobody_are_missing_from_the_budget() -> None:
+    hardware = machine(8192, 2.0)
+    hardware = dataclasses.replace(hardware, memory=dataclasses.replace(hardware.memory, huge_pages_mb=2048))
+    without = {line.consumer: line.mb for line in planned(hardware, {"name": "a"}).memory}
+    assert without["huge pages"] == 2048
+    assert sum(without.values()) == 8192
+    # PostgreSQL keeps its buffers in them: they are part of its line.
+    beside = planned(hardware, {"name": "a"}, services=("nginx", "postgres")).memory
+    assert "huge pages" not in {line.consumer for line in beside}
