@@ -78,6 +78,7 @@ DOCUMENT = {
         (r"a\.b", "dotted", True),
         ("config.deep.x", [1, 2], True),
         ("config.deep.x", [1, True], False),
+        ("config.deep.x", [1], False),
         ("config", {"equals": {"model": "gpt", "deep": {"x": [1, 2]}}}, True),
         ("config", {"equals": {"model": "gpt"}}, False),
         ("config.model", {"exists": True}, True),
@@ -200,6 +201,11 @@ def test_a_load_without_any_answer_fails() -> None:
     nothing = summarize(LOAD, [], seconds=30.0)
     assert nothing.stopped_by == "max_seconds"
     assert not any(result.passed for result in judge_load(LOAD, nothing))
+
+
+def test_an_answer_that_was_cut_after_its_status_is_an_error() -> None:
+    cut = Answer(status=200, failure=Failure("closed", "cut"))
+    assert summarize(LOAD, [cut], seconds=1.0).error_kinds == {"cut": 1}
 
 
 def test_a_load_of_errors_alone_has_no_latency() -> None:

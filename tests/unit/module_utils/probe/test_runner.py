@@ -86,10 +86,12 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         elif self.path == "/endless":
             self._endless()
-        elif self.path == "/hang":
+        elif self.path == "/hang" or (self.path == "/hang-later" and seen > 1):
             self.server.ended.wait()
         elif self.path == "/moved":
             self._answer(302, b"", {"Location": "/"})
+        elif self.path == "/hang-later":
+            self._answer(503, b"")
         elif self.path.startswith("/third"):
             self._answer(200 if seen >= 3 else 503, b"{}")
         elif self.path.startswith("/every-second"):
@@ -207,6 +209,11 @@ def test_retries_end_with_the_time_and_tell_the_last_real_answer(run: Run) -> No
     assert not result.passed
     assert result.tries > 2
     assert result.got.startswith("status ")
+
+
+def test_a_last_try_cut_short_by_the_end_does_not_hide_the_answer_before(run: Run) -> None:
+    (result,) = run({"path": "/hang-later"}, retry_seconds=0.05, timeout_seconds=0.4)
+    assert (result.passed, result.got) == (False, "status 503")
 
 
 def test_a_server_that_comes_up_late_is_waited_for_with_a_post_too() -> None:
