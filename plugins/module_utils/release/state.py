@@ -112,9 +112,12 @@ def _linked(link: Path) -> str | None:
 
 
 def record(layout: Layout, event: Event) -> None:
-    """Append an event to the history and see it on disk."""
-    with layout.history.open("a", encoding="utf-8") as handle:
-        handle.write(json.dumps(event.__dict__) + "\n")
+    """Append an event to the history, on a line of its own even after one torn by a crash, and see it on disk."""
+    with layout.history.open("a+b") as handle:
+        if handle.tell():
+            handle.seek(-1, os.SEEK_END)
+        torn = handle.read(1) not in (b"", b"\n")
+        handle.write(b"\n" * torn + json.dumps(event.__dict__).encode() + b"\n")
         handle.flush()
         os.fsync(handle.fileno())
     sync_directory(layout.home)
