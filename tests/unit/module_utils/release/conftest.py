@@ -31,7 +31,7 @@ def add_release(
     release = Release(
         release_id, f"digest-{release_id}", "2026-11-21T04:10:00Z", "ana@desk", source, label, venv, Settings()
     )
-    home = layout.release(name)
+    home = layout.release(release_id)
     home.mkdir(parents=True)
     (home / "release.json").write_text(json.dumps(asdict(release)))
     (layout.sources / source).mkdir(exist_ok=True)
