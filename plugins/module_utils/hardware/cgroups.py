@@ -25,11 +25,14 @@ DEFAULT_SLICE = "system.slice"
 _MAX_DEPTH = 64
 # Quotas are in microseconds; the kernel's period is 100 ms unless another is given.
 _DEFAULT_PERIOD = 100_000
+# What the kernel accepts (kernel/sched/core.c): periods of 1 ms to 1 s, quotas of at least 1 ms.
+_PERIODS = range(1_000, 1_000_001)
+_MIN_QUOTA = 1_000
 # Version 1 says "no limit" with the largest number of whole pages that fits.
 _NO_LIMIT = 1 << 60
 # Groups of a login, and everything below them, say nothing about services.
 _LOGIN = re.compile(
-    r"user\.slice|user-\d+\.slice|user@\d+\.service|session-[^/]*\.scope|sshd?(@[^/]*|-session)?\.service"
+    r"user\.slice|user-[0-9]+\.slice|user@[0-9]+\.service|session-[^/]*\.scope|sshd?(@[^/]*|-session)?\.service"
 )
 Groups = Mapping[str, Mapping[str, str]]
 _USUAL_V1_DIRECTORIES = {
@@ -209,7 +212,7 @@ def _quota(tree: Tree, directory: str) -> Iterator[float]:
     else:
         quota = tree.integer(f"{directory}/cpu.cfs_quota_us")
         period = tree.integer(f"{directory}/cpu.cfs_period_us") if quota is not None else None
-    if quota is not None and period is not None and quota > 0 and period > 0:
+    if quota is not None and quota >= _MIN_QUOTA and period is not None and period in _PERIODS:
         yield quota / period
 
 
@@ -248,5 +251,5 @@ def _hierarchical_limit(tree: Tree, directory: str) -> int | None:
     """Return version 1's limit of all groups above, even of those that a namespace hides."""
     if not tree.exists(f"{directory}/memory.limit_in_bytes"):
         return None
-    match = re.search(r"^hierarchical_memory_limit (\d{1,19})$", tree.text(f"{directory}/memory.stat") or "", re.M)
+    match = re.search(r"^hierarchical_memory_limit ([0-9]{1,19})$", tree.text(f"{directory}/memory.stat") or "", re.M)
     return int(match[1]) if match else None

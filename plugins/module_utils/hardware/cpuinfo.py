@@ -62,7 +62,7 @@ def _blocks(text: str) -> Iterator[tuple[int | None, dict[str, str]]]:
         if number is not None or lines:
             yield number, lines
             number, lines = None, {}
-        if key and value.isdecimal() and len(value) < 10:
+        if key and value.isascii() and value.isdecimal() and len(value) < 10:
             number = int(value)
 
 
@@ -82,7 +82,7 @@ def architecture_of(cpuinfo: CpuInfo) -> str | None:
 
 
 def _arm_architecture(lines: Mapping[str, str]) -> str:
-    version = re.match(r"(AArch64|\d+)", lines["CPU architecture"])
+    version = re.match(r"(AArch64|[0-9]+)", lines["CPU architecture"])
     if version is None:
         return "arm"
     if version[1] == "AArch64" or int(version[1]) >= 8:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 # The largest NR_CPUS that the kernel can be built for (Kconfig of x86 and arm64).
 MAX_CPUS = 8192
-_RANGE = re.compile(r"(\d{1,19})(?:-(\d{1,19}))?")
+_RANGE = re.compile(r"([0-9]{1,19})(?:-([0-9]{1,19}))?")
 
 
 def parse_cpu_list(text: str | None) -> frozenset[int] | None:

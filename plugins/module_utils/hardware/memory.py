@@ -11,9 +11,9 @@ import re
 from .tree import Tree, as_integer
 from .types import Memory
 
-_LINE = re.compile(r"^(?:Node \d+ )?(\w+):\s+(\d{1,15})", re.M)
-_ZRAM = re.compile(r"zram\d{1,3}")
-_NODE = re.compile(r"node\d{1,4}")
+_LINE = re.compile(r"^(?:Node [0-9]+ )?(\w+):\s+([0-9]{1,15})", re.M)
+_ZRAM = re.compile(r"zram[0-9]{1,3}")
+_NODE = re.compile(r"node[0-9]{1,4}")
 # More than the 52-bit addresses of x86 and arm64 reach is no memory: 4 PiB, in KiB.
 _MAX_KIB = 1 << 42
 # The size of a huge page follows from the page size (arm64, Documentation/arch/arm64/hugetlbpage.rst).
@@ -79,7 +79,7 @@ def _page_size(tree: Tree, architecture: str | None, huge_page_kib: int | None) 
     noted = as_integer(tree.noted("capture/page_size", lambda: str(os.sysconf("SC_PAGE_SIZE"))))
     if noted in _PAGE_SIZES:
         return noted
-    mapped = re.search(r"^KernelPageSize:\s+(\d{1,6}) kB", tree.text("proc/self/smaps") or "", re.M)
+    mapped = re.search(r"^KernelPageSize:\s+([0-9]{1,6}) kB", tree.text("proc/self/smaps") or "", re.M)
     if mapped and int(mapped[1]) * 1024 in _PAGE_SIZES:
         return int(mapped[1]) * 1024
     if architecture in _FIXED_PAGE_SIZE:

@@ -22,7 +22,7 @@ from .topology import CpuFacts, read_cpus
 from .tree import Tree
 from .types import Cpu, Hardware, Limits
 
-_OPEN_FILES = re.compile(r"^Max open files\s+\S+\s+(\d{1,15})\s", re.M)
+_OPEN_FILES = re.compile(r"^Max open files\s+\S+\s+([0-9]{1,15})\s", re.M)
 
 
 def read_hardware(

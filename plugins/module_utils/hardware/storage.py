@@ -20,10 +20,10 @@ _NETWORK_TYPES = re.compile(
     r"nfs4?|cifs|smb3|smbfs|ceph|glusterfs|afs|lustre|beegfs|fuse\.(sshfs|glusterfs|ceph|s3fs|rclone)"
 )
 _MEMORY_TYPES = frozenset({"tmpfs", "ramfs", "9p", "virtiofs"})
-_VIRTUAL_NAMES = re.compile(r"(vd|xvd)[a-z]+\d*|(loop|zram|ram)\d+(p\d+)?")
+_VIRTUAL_NAMES = re.compile(r"(vd|xvd)[a-z]+[0-9]*|(loop|zram|ram)[0-9]+(p[0-9]+)?")
 _VIRTUAL_MODELS = re.compile(r"QEMU|VMware|Msft|VBOX|Virtual", re.I)
 _NETWORK_MODELS = re.compile(r"Elastic Block Store|nvme_card-pd|iSCSI", re.I)
-_NETWORK_NAMES = re.compile(r"(nbd|rbd|drbd)\d+(p\d+)?")
+_NETWORK_NAMES = re.compile(r"(nbd|rbd|drbd)[0-9]+(p[0-9]+)?")
 # From the slowest to write to small blocks at random to the fastest.
 _SLOWEST_FIRST = ("network", "sd", "hdd", "emmc", "virtual", "ssd", "nvme")
 _MAX_LAYERS = 8
@@ -125,7 +125,7 @@ def _disk_of(tree: Tree, device: str) -> str:
     """Return the whole disk that a partition is part of."""
     if tree.exists(f"sys/block/{device}"):
         return device
-    match = re.fullmatch(r"((?:mmcblk\d+|nvme\d+n\d+|md\d+))p\d+|([a-z]+)\d+", device)
+    match = re.fullmatch(r"((?:mmcblk[0-9]+|nvme[0-9]+n[0-9]+|md[0-9]+))p[0-9]+|([a-z]+)[0-9]+", device)
     return (match[1] or match[2]) if match else device
 
 

@@ -12,8 +12,8 @@ from .cpulist import format_cpu_list, parse_cpu_list
 from .topology import CPU_DIRECTORY, cpufreq_policies, read_mhz
 from .tree import Tree
 
-_ZONE = re.compile(r"thermal_zone\d{1,3}")
-_COOLER = re.compile(r"cooling_device\d{1,3}")
+_ZONE = re.compile(r"thermal_zone[0-9]{1,3}")
+_COOLER = re.compile(r"cooling_device[0-9]{1,3}")
 _CPU_COOLER = re.compile(r"(thermal-)?(cpufreq|cpuidle|cpu)|Processor", re.I)
 _THERMAL = "sys/class/thermal"
 _MAX_TRIPS = 16
@@ -33,7 +33,7 @@ def read_throttling(tree: Tree) -> list[str]:
 
 def _capped_clocks(tree: Tree) -> Iterator[str]:
     policies = list(cpufreq_policies(tree)) or [
-        f"{CPU_DIRECTORY}/{name}/cpufreq" for name in tree.names(CPU_DIRECTORY) if re.fullmatch(r"cpu\d{1,4}", name)
+        f"{CPU_DIRECTORY}/{name}/cpufreq" for name in tree.names(CPU_DIRECTORY) if re.fullmatch(r"cpu[0-9]{1,4}", name)
     ]
     caps: dict[tuple[int, int], set[int]] = {}
     for policy in policies:

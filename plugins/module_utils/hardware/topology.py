@@ -17,8 +17,8 @@ from .cpulist import MAX_CPUS, parse_cpu_list
 from .tree import HardwareError, Tree, as_integer
 
 CPU_DIRECTORY = "sys/devices/system/cpu"
-_CPU_NAME = re.compile(r"cpu(\d{1,4})")
-_POLICY_NAME = re.compile(r"policy\d{1,4}")
+_CPU_NAME = re.compile(r"cpu([0-9]{1,4})")
+_POLICY_NAME = re.compile(r"policy[0-9]{1,4}")
 # Clocks outside of these are no clocks: 10 MHz to 20 GHz, in kHz.
 _MIN_KHZ, _MAX_KHZ = 10_000, 20_000_000
 

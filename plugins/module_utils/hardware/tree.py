@@ -17,7 +17,7 @@ from collections.abc import Callable
 # A /proc/cpuinfo of 4096 x86 CPUs has about 6 MB.
 READ_LIMIT = 8 << 20
 LINK_LIMIT = 40
-_INTEGER = re.compile(r"[+-]?\d{1,19}")
+_INTEGER = re.compile(r"[+-]?[0-9]{1,19}")
 
 
 class HardwareError(Exception):
