@@ -167,3 +167,22 @@ def test_a_database_asks_for_a_pool() -> None:
     assert _app(8192, 2.0, postgres={}).pool_size == 5
     assert _app(8192, 2.0, mysql={}, framework="flask").pool_size == 4  # one for each thread
     assert _app(8192, 2.0, mysql={}, framework="flask", workload="cpu").pool_size == 1
+
+
+@pytest.mark.parametrize(
+    ("memory_mb", "capacity", "app", "services", "workers", "connections"),
+    [
+        (7900, 4.0, {"workload": "mixed", "preload": True, "mysql": {}}, ("nginx",), 8, 160),
+        (7900, 4.0, {"workload": "mixed", "preload": True, "mysql": {}, "pool_size": 20}, ("nginx",), 8, 320),
+        (3900, 2.0, {"framework": "django", "workload": "io", "redis": {}}, ("nginx", "redis"), 2, 0),
+        (990, 2.0, {"workload": "llm", "redis": {}}, ("nginx", "redis"), 2, 0),
+        (1990, 2.0, {"postgres": {}}, ("nginx", "postgres"), 3, 60),
+        (15936, 5.5, {"workload": "llm", "postgres": {}}, ("nginx", "postgres"), 4, 80),
+        (1024, 1.5, {}, ("nginx",), 3, 0),
+    ],
+)
+def test_the_reference_rows_of_the_documentation(
+    memory_mb: int, capacity: float, app: dict[str, Any], services: tuple[str, ...], workers: int, connections: int
+) -> None:
+    plan = _app(memory_mb, capacity, services, **app)
+    assert (plan.workers, plan.connections, plan.handover) == (workers, connections, "side_by_side")
