@@ -22,6 +22,7 @@ class Sheet:
     def __init__(self, given: Mapping[str, Given] | None = None) -> None:
         self._given = dict(given or {})
         self._unused = set(self._given)
+        self._numbers: set[str] = set()
         self.reasons: dict[str, str] = {}
         self.warnings: list[str] = []
 
@@ -100,15 +101,21 @@ class Sheet:
         sections = {path.split(".")[0] for path in self.reasons}
         for path in sorted(self._unused):
             if path.split(".")[0] in sections:
-                close = difflib.get_close_matches(path, self.reasons, n=1)
-                hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(sorted(self.reasons))}"
-                raise SizingError(f"{self._given[path].origin}: the plan has no number {path}; {hint}")
+                raise SizingError(f"{self._given[path].origin}: nothing to override; {self._hint(path)}")
+
+    def _hint(self, path: str) -> str:
+        close = difflib.get_close_matches(path, self._numbers, n=1)
+        if close:
+            return f"did you mean {close[0]}?"
+        section = path.split(".")[0] + "."
+        return "known are " + ", ".join(sorted(known for known in self._numbers if known.startswith(section)))
 
     def _take(self, path: str) -> Given | None:
         self._unused.discard(path)
         return self._given.get(path)
 
     def _write(self, path: str, value: Any, computed: Any, reason: str) -> None:
+        self._numbers.add(path)
         if path not in self._given:
             self.note(path, value, reason)
         elif value == computed:

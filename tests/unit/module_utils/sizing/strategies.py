@@ -34,7 +34,7 @@ def machines(draw: st.DrawFn) -> Hardware:
         draw(CAPACITY),
         swap_mb=draw(st.sampled_from([0, 1024])),
         page_size=draw(st.sampled_from([4096, 16384, 65536])),
-        open_files=draw(st.sampled_from([None, 1024, 4096, 20000, 524288])),
+        open_files=draw(st.sampled_from([None, 1024, 1536, 4096, 20000, 524288])),
         disk=draw(st.sampled_from([None, "sd", "emmc", "ssd", "hdd", "nvme"])),
     )
 

@@ -151,6 +151,13 @@ def test_apps_share_processors_and_memory_evenly() -> None:
     assert "÷ 2 apps" in plan.reasons["gunicorn.b.workers"]
 
 
+def test_the_cheapest_app_gets_its_second_generation_first() -> None:
+    large, small = {"name": "large", "memory_per_worker_mb": 300}, {"name": "small", "memory_per_worker_mb": 50}
+    plan = planned(machine(1280, 2.0), large, small)
+    assert (plan.gunicorn["large"].handover, plan.gunicorn["small"].handover) == ("socket", "side_by_side")
+    assert plan.gunicorn["large"].workers == plan.gunicorn["small"].workers == 2
+
+
 def test_a_given_memory_limit_bounds_the_workers() -> None:
     app = _app(8192, 8.0, workload="cpu", memory_max_mb=400)
     assert (app.memory_max_mb, app.workers, app.handover) == (400, 2, "side_by_side")

@@ -121,7 +121,7 @@ def descriptors_cover_connections(hardware: Hardware, _workload: HostWorkload, r
     limit = hardware.limits.open_files or 10**9
     for app in result.gunicorn.values():
         if app.worker_class in EVENT_LOOPS:
-            assert app.worker_connections + 64 <= limit
+            assert 2 * app.worker_connections + 64 <= limit
     nginx = result.services.get("nginx")
     if nginx is not None:
         assert nginx.worker_connections * 2 <= nginx.worker_rlimit_nofile <= limit

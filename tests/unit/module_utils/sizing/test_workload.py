@@ -89,9 +89,10 @@ def test_a_bad_app_is_refused_by_its_variable(apps: Any, message: str) -> None:
         ({"overrides": "x"}, "webstack_overrides: 'x' is not a dictionary"),
         (
             {"overrides": {"nginx.worker_proceses": 2}},
-            "webstack_overrides['nginx.worker_proceses']: the plan has no number nginx.worker_proceses; "
-            "did you mean nginx.worker_processes?",
+            "webstack_overrides['nginx.worker_proceses']: nothing to override; did you mean nginx.worker_processes?",
         ),
+        ({"overrides": {"nginx.x": 2}}, "webstack_overrides['nginx.x']: nothing to override; known are nginx.upstream"),
+        ({"overrides": {"memory.nginx": 2}}, "webstack_overrides['memory.nginx']: nothing to override"),
         ({"overrides": {"gunicorn.b.workers": 2}}, "webstack_overrides['gunicorn.b.workers']: there is no app 'b'"),
         ({"overrides": {"gunicorn.a.wrokers": 2}}, "webstack_overrides['gunicorn.a.wrokers']: an app has no 'wrokers'"),
         ({"overrides": {"gunicorn.a.workers": "x"}}, "webstack_overrides['gunicorn.a.workers']: 'x' is not a whole"),
