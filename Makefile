@@ -95,8 +95,10 @@ molecule: setup-dev image ## Molecule scenarios on test hosts, one after another
 	@tools/as-root tools/run-scenarios $(SCENARIO)
 
 .PHONY: bench
-bench: setup-dev image ## Benchmarks on test hosts
-	@tools/as-root $(PY) -m pytest tests/bench -s
+bench: setup-dev image ## Time the playbooks against a single ping, on a test host of their own
+	@tools/as-root ansible-playbook tests/hosts/create.yml -e @tests/bench/host.yml
+	@tools/as-root $(PY) tests/bench/speed.py
+	@tools/as-root ansible-playbook tests/hosts/destroy.yml -e @tests/bench/host.yml
 
 # --- linters ---------------------------------------------------------------------------------------------------
 

@@ -63,7 +63,7 @@ def start_playbook(
     return subprocess.Popen(
         _command(name, inventory, extra_vars, check, diff),
         cwd=CHECKOUT,
-        env=_environment(),
+        env=clean_environment(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -94,7 +94,7 @@ def _command(name: str, inventory: Path, extra_vars: Mapping[str, Any] | None, c
     return [str(ansible), "--inventory", str(inventory), *options, *variables, str(playbook)]
 
 
-def _environment() -> dict[str, str]:
+def clean_environment() -> dict[str, str]:
     """Return an environment in which only the checkout's ansible.cfg counts, not what Molecule has set."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "MOLECULE_"))}
     return {**kept, "ANSIBLE_CONFIG": str(CHECKOUT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
