@@ -15,6 +15,7 @@ def main(port: str) -> int:
         answer = requests.get(f"http://127.0.0.1:{port}/health", headers={"Host": f"demo.localhost:{port}"}, timeout=10)
     except requests.RequestException as error:
         print(f"The demo app does not answer at {url}: {error}", file=sys.stderr)
+        print("A demo host keeps the port that it was made with: `make clean` first to change it.", file=sys.stderr)
         print("Look at the host: sudo podman exec -it webstack-demo journalctl --pager-end", file=sys.stderr)
         return 1
     print(f"\nThe demo app answered {answer.status_code} to /health: {answer.text.strip()[:200]}")
