@@ -57,7 +57,7 @@ def lay_out(line_mb: int, sheet: Sheet) -> Layout:
     computed = int(max(line_mb / 6, (line_mb - 256) * 0.4)) // 8 * 8
     given = sheet.given_integer("postgres.shared_buffers_mb")
     buffers = computed if given is None else given
-    return Layout(line_mb, buffers, max(16, line_mb // 12))
+    return Layout(line_mb, buffers, line_mb // 12)
 
 
 def most_connections(line_mb: int, sheet: Sheet) -> tuple[int, str]:

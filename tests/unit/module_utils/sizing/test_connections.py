@@ -5,10 +5,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from ansible_collections.rightsize.webstack.plugins.module_utils.sizing import mysql, postgres
 from ansible_collections.rightsize.webstack.plugins.module_utils.sizing.errors import SizingError
+from ansible_collections.rightsize.webstack.plugins.module_utils.sizing.sheet import Sheet
 from unit.module_utils.sizing.machines import machine, planned
 
 APP: dict[str, Any] = {"name": "a", "postgres": {}}
@@ -97,3 +100,16 @@ def test_workers_are_bounded_by_the_connections() -> None:
     # 40 are left: one for each of 20 workers in two generations.
     assert plan.gunicorn["a"].workers == 20
     assert "one connection each in two generations" in plan.reasons["gunicorn.a.workers"]
+
+
+def test_apps_that_share_a_database_are_bounded_together() -> None:
+    apps = [{**APP, "name": name, "workload": "io"} for name in "ab"]
+    plan = planned(machine(65536, 64.0), *apps, services=HERE, overrides={"postgres.max_connections": 48})
+    assert [app.workers for app in plan.gunicorn.values()] == [10, 10]
+
+
+@pytest.mark.parametrize("most", [mysql.most_connections, postgres.most_connections])
+def test_more_memory_never_admits_fewer_connections(most: Callable[[int, Sheet], tuple[int, str]]) -> None:
+    admitted = [most(line_mb, Sheet())[0] for line_mb in range(256, 40_000, 7)]
+    assert admitted == sorted(admitted)
+    assert admitted[-1] > admitted[0] >= 16
