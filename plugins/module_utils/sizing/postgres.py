@@ -29,6 +29,8 @@ PAGE_TABLE = 1 / 512
 MIN_WORK_MEM_KB = 512
 MAX_WORK_MEM_KB = 256 * 1024
 HASH_MULTIPLIER = 2
+MIN_CLIENT_MB = HASH_MULTIPLIER * MIN_WORK_MEM_KB / 1024
+MIN_BUFFERS_MB = 8
 AUTOVACUUM_WORKERS = 3
 #: Patroni refuses fewer; where no client is known, PostgreSQL's own default.
 MIN_CONNECTIONS = 25
@@ -40,24 +42,30 @@ class Layout:
     """How a line of the budget is divided; ``clients_mb`` is for connections and parallel workers."""
 
     line_mb: int
-    shared_buffers_mb: int
-    maintenance_mb: int
+    shared_buffers_mb: float
+    maintenance_mb: float
 
     @property
-    def clients_mb(self) -> int:
+    def clients_mb(self) -> float:
         return self.line_mb - self.shared_buffers_mb - self.maintenance_mb - OVERHEAD_MB
 
     @property
     def backend_mb(self) -> float:
         return BACKEND_MB + self.shared_buffers_mb * PAGE_TABLE
 
+    @property
+    def fitting(self) -> int:
+        """How many connections fit when each has the least of work memory."""
+        return max(RESERVED + MAINTENANCE + 1, int(self.clients_mb / (self.backend_mb + MIN_CLIENT_MB)))
 
-def lay_out(line_mb: int, sheet: Sheet) -> Layout:
-    """Divide ``line_mb``: buffers a sixth on small hosts, tending to two fifths (a quarter of a host of its own)."""
-    computed = int(max(line_mb / 6, (line_mb - 256) * 0.4)) // 8 * 8
-    given = sheet.given_integer("postgres.shared_buffers_mb")
-    buffers = computed if given is None else given
-    return Layout(line_mb, buffers, line_mb // 12)
+
+def _exact(line_mb: int, given_buffers: int | None) -> Layout:
+    """Divide ``line_mb`` without rounding anything, so that a larger line never holds fewer connections.
+
+    Buffers take a sixth on small hosts and tend to two fifths, a quarter of a host of its own.
+    """
+    buffers = max(line_mb / 6, (line_mb - 256) * 0.4) if given_buffers is None else given_buffers
+    return Layout(line_mb, buffers, line_mb / 12)
 
 
 def most_connections(line_mb: int, sheet: Sheet) -> tuple[int, str]:
@@ -66,14 +74,9 @@ def most_connections(line_mb: int, sheet: Sheet) -> tuple[int, str]:
     if given is not None:
         most, text = given, f"{sheet.origin('postgres.max_connections')} is {given}"
     else:
-        most = _fitting(lay_out(line_mb, sheet))
+        most = _exact(line_mb, sheet.given_integer("postgres.shared_buffers_mb", MIN_BUFFERS_MB)).fitting
         text = f"its {line_mb} MB hold {most} connections"
     return most - RESERVED - MAINTENANCE, f"{text}, {RESERVED} reserved and {MAINTENANCE} for maintenance"
-
-
-def _fitting(layout: Layout) -> int:
-    each = layout.backend_mb + HASH_MULTIPLIER * MIN_WORK_MEM_KB / 1024
-    return max(RESERVED + MAINTENANCE + 1, int(layout.clients_mb / each))
 
 
 def plan_postgres(
@@ -84,11 +87,15 @@ def plan_postgres(
     ``cache_mb`` of page cache stands beside it; ``cpus`` is its share of the processors; ``clients``
     the connections to admit and their sum in words; ``vector`` says that an app uses pgvector.
     """
-    layout = lay_out(line_mb, sheet)
+    exact = _exact(line_mb, sheet.given_integer("postgres.shared_buffers_mb", MIN_BUFFERS_MB))
     buffers = sheet.integer(
-        "postgres.shared_buffers_mb", layout.shared_buffers_mb, f"two fifths of {line_mb} MB, less on small hosts", 8
+        "postgres.shared_buffers_mb",
+        int(exact.shared_buffers_mb) // 8 * 8,
+        f"two fifths of {line_mb} MB, less on small hosts",
+        MIN_BUFFERS_MB,
     )
-    connections = _connections(layout, clients, sheet)
+    layout = Layout(line_mb, buffers, line_mb // 12)
+    connections = _connections(exact.fitting, clients, sheet)
     parallel = _parallel(layout, connections, cpus, sheet)
     work_mem = _work_mem(layout, connections, parallel, sheet)
     maintenance, autovacuum = _maintenance(layout, vector, sheet)
@@ -139,8 +146,7 @@ def plan_postgres(
     )
 
 
-def _connections(layout: Layout, clients: tuple[int, str], sheet: Sheet) -> int:
-    fitting = _fitting(layout)
+def _connections(fitting: int, clients: tuple[int, str], sheet: Sheet) -> int:
     count, text = clients
     if not count:
         computed, reason = min(USUAL_CONNECTIONS, fitting), f"{text}; PostgreSQL's default, as far as memory goes"
@@ -150,8 +156,7 @@ def _connections(layout: Layout, clients: tuple[int, str], sheet: Sheet) -> int:
 
 
 def _parallel(layout: Layout, connections: int, cpus: float, sheet: Sheet) -> int:
-    each = layout.backend_mb + HASH_MULTIPLIER * MIN_WORK_MEM_KB / 1024
-    fitting = max(0, int(layout.clients_mb / each) - connections)
+    fitting = max(0, layout.fitting - connections)
     useful = int(cpus) if cpus >= 2 else 0
     reason = f"its share is {cpus:.2f} cores' worth" + ("" if useful else "; below 2 parallel queries do not pay")
     if fitting < useful:
@@ -165,7 +170,7 @@ def _work_mem(layout: Layout, connections: int, parallel: int, sheet: Sheet) -> 
     value = sheet.integer(
         "postgres.work_mem_kb",
         computed,
-        f"({layout.clients_mb} MB ÷ ({connections} connections + {parallel} parallel) - {layout.backend_mb:.1f} MB "
+        f"({layout.clients_mb:.0f} MB ÷ ({connections} connections + {parallel} parallel) - {layout.backend_mb:.1f} MB "
         f"for a backend) ÷ {HASH_MULTIPLIER}, {MAX_WORK_MEM_KB // 1024} MB at most",
         64,
     )
@@ -173,18 +178,18 @@ def _work_mem(layout: Layout, connections: int, parallel: int, sheet: Sheet) -> 
     if worst > layout.clients_mb + 1:
         sheet.warn(
             f"postgres: {connections} connections with {value} kB of work_mem each can take {worst:.0f} MB, but "
-            f"{layout.clients_mb} MB are left for them; lower either, or put pgbouncer in front"
+            f"{layout.clients_mb:.0f} MB are left for them; lower either, or put pgbouncer in front"
         )
     return value
 
 
 def _maintenance(layout: Layout, vector: bool, sheet: Sheet) -> tuple[int, int]:
-    half = min(2047, layout.maintenance_mb // 2)
+    half = min(2047, int(layout.maintenance_mb // 2))
     why = "half of a twelfth of its memory" + ("; pgvector builds indexes in it" if vector else "")
     maintenance = sheet.integer("postgres.maintenance_work_mem_mb", half, why)
     autovacuum = sheet.integer(
         "postgres.autovacuum_work_mem_mb",
-        max(1, min(1024, layout.maintenance_mb // 2 // AUTOVACUUM_WORKERS)),
+        max(1, min(1024, int(layout.maintenance_mb // 2 // AUTOVACUUM_WORKERS))),
         f"the other half over {AUTOVACUUM_WORKERS} workers",
     )
     return maintenance, autovacuum
