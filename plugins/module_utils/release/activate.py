@@ -45,6 +45,7 @@ from .systemd import (
     reload_if_needed,
     run_confined,
     schedule_stop,
+    stop_is_scheduled,
     systemctl,
     unit_state,
     unit_states,
@@ -104,10 +105,11 @@ def activate(run: Run, release_id: str) -> Outcome:
     target = require_release(layout, release_id)
     reload_if_needed(f"{layout.app}@*.service", f"{layout.app}.slice", f"{layout.app}.service")
     serving = run.steps.take("settle", lambda: settle(run, target.id))
-    if serving == target.id == current_id(layout):
+    if serving == target.id == current_id(layout) and unit_state(layout.unit(target.id)).running:
+        _require_health(run, target)
         return Outcome(target.id, serving, changed=False, steps=run.steps.taken)
     history = read_history(layout)
-    before = read_release(layout, serving) if serving else None
+    before = read_release(layout, serving) if serving and serving != target.id else None
     backwards = run.what == BACK and target.id in lineage(history, serving or "")
     migrates = not backwards and needs_migration(target, before, history)
     try:
@@ -128,22 +130,36 @@ def activate(run: Run, release_id: str) -> Outcome:
 
 
 def settle(run: Run, target: str) -> str | None:
-    """Mend what an interrupted run left, and return the release that serves, if one does.
+    """Mend what an interrupted run left, and return the release that serves, or should.
 
     The committed release (``current``) gets the traffic back when it runs; instances that
     neither serve nor are wanted now are stopped, so that there are never more than two.
+    One whose stop is scheduled is left to it: nginx may still hold connections to it.
     """
     layout = run.layout
-    running = {_release_of(unit): state for unit, state in _instances(layout).items() if state.running}
+    instances = {_release_of(unit): state for unit, state in _instances(layout).items() if not state.stopped}
     committed, live = current_id(layout), live_id(layout)
-    serving = committed if committed in running else live if live in running else None
-    if serving and serving != live:
+    running = [name for name in (committed, live) if name in instances and instances[name].running]
+    serving = running[0] if running else committed
+    if running and serving and serving != live:
         _point_at(layout, layout.socket(serving))
-    for release_id in running:
-        if release_id not in (serving, target):
-            cancel_scheduled_stop(layout.unit(release_id))
-            systemctl("stop", layout.unit(release_id), check=False)
+    for release_id in instances:
+        unit = layout.unit(release_id)
+        if release_id not in (serving, target) and not stop_is_scheduled(unit):
+            systemctl("stop", unit, check=False)
     return serving
+
+
+def _require_health(run: Run, release: Release) -> None:
+    """Refuse to call it a success that nothing changed, when what is live does not answer."""
+    layout = run.layout
+    problem = unhealthy(layout.live, release.settings.health)
+    if problem:
+        raise ReleaseError(
+            f"{layout.app}: release {release.id} is live already, but not healthy: {problem}. "
+            "reload.yml replaces its processes, rollback.yml goes back to the release before it.",
+            journal_tail(layout.unit(release.id)),
+        )
 
 
 def _instances(layout: Layout) -> dict[str, UnitState]:
@@ -242,6 +258,8 @@ def _check_through_proxy(run: Run, target: Release, before: Release | None) -> N
 
 def _commit(run: Run, target: Release, previous: str | None) -> None:
     """From here on the release survives a reboot."""
+    if current_id(run.layout) == target.id:
+        return  # it was down and is up again: what came before it stays what it was
     record(run.layout, Event(now(), run.what, target.id, previous, run.by))
     replace_symlink(run.layout.current, f"releases/{target.id}")
 
@@ -268,6 +286,8 @@ def _failed(run: Run, target: Release, before: Release | None, error: Exception,
 def _go_back(run: Run, target: Release, before: Release | None) -> str:
     layout = run.layout
     unit = layout.unit(target.id)
+    if target.id == current_id(layout):
+        return "It is the current release all the same, and systemd goes on trying to start it."
     if not before:
         systemctl("stop", unit, check=False)
         layout.live.unlink(missing_ok=True)
@@ -280,7 +300,8 @@ def _go_back(run: Run, target: Release, before: Release | None) -> str:
         _point_at(layout, layout.socket(before.id))
         systemctl("stop", unit, check=False)
     systemctl("reset-failed", unit, check=False)
-    return f"{before.id} still serves."
+    running = unit_state(layout.unit(before.id)).running
+    return f"{before.id} still serves." if running else f"{before.id}, live before it, did not run either."
 
 
 def _retire(run: Run, target: Release, before: Release | None) -> None:

@@ -29,6 +29,10 @@ class UnitState:
         return self.active in ("active", "reloading")
 
     @property
+    def stopped(self) -> bool:
+        return self.active in ("inactive", "failed")
+
+    @property
     def crashed(self) -> bool:
         """It ended by itself since it was started, whether or not systemd is trying again."""
         return self.active == "failed" or self.sub.startswith("auto-restart") or self.restarts > 0
@@ -134,6 +138,11 @@ def schedule_stop(unit: str, seconds: int) -> None:
             unit,
         ]
     )
+
+
+def stop_is_scheduled(unit: str) -> bool:
+    """Say whether a unit is on its way out already."""
+    return unit_state(f"{_stopper(unit)}.timer").running
 
 
 def cancel_scheduled_stop(unit: str) -> None:
