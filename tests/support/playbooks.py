@@ -57,11 +57,18 @@ class Result:
 
 
 def start_playbook(
-    name: str, inventory: Path, extra_vars: Mapping[str, Any] | None = None, *, check: bool = False, diff: bool = False
+    name: str,
+    inventory: Path,
+    extra_vars: Mapping[str, Any] | None = None,
+    *,
+    check: bool = False,
+    diff: bool = False,
+    verbosity: int = 0,
 ) -> subprocess.Popen[str]:
     """Start ``playbooks/NAME.yml`` in a session of its own, so that a test can kill it with all its children."""
+    options = ["--check"] * check + ["--diff"] * diff + ["-v"] * verbosity
     return subprocess.Popen(
-        _command(name, inventory, extra_vars, check, diff),
+        _command(name, inventory, extra_vars, options),
         cwd=CHECKOUT,
         env=clean_environment(),
         stdin=subprocess.DEVNULL,
@@ -80,16 +87,21 @@ def finish_playbook(process: subprocess.Popen[str], timeout: float = TIMEOUT_SEC
 
 
 def run_playbook(
-    name: str, inventory: Path, extra_vars: Mapping[str, Any] | None = None, *, check: bool = False, diff: bool = False
+    name: str,
+    inventory: Path,
+    extra_vars: Mapping[str, Any] | None = None,
+    *,
+    check: bool = False,
+    diff: bool = False,
+    verbosity: int = 0,
 ) -> Result:
     """Run ``playbooks/NAME.yml`` to its end; it is the caller who judges the result."""
-    return finish_playbook(start_playbook(name, inventory, extra_vars, check=check, diff=diff))
+    return finish_playbook(start_playbook(name, inventory, extra_vars, check=check, diff=diff, verbosity=verbosity))
 
 
-def _command(name: str, inventory: Path, extra_vars: Mapping[str, Any] | None, check: bool, diff: bool) -> list[str]:
+def _command(name: str, inventory: Path, extra_vars: Mapping[str, Any] | None, options: Sequence[str]) -> list[str]:
     playbook = CHECKOUT / "playbooks" / f"{name}.yml"
     ansible = Path(sys.executable).with_name("ansible-playbook")  # the one of this virtualenv
-    options = ["--check"] * check + ["--diff"] * diff
     variables = ["--extra-vars", json.dumps(extra_vars)] if extra_vars else []
     return [str(ansible), "--inventory", str(inventory), *options, *variables, str(playbook)]
 
