@@ -145,6 +145,7 @@ def test_a_path_out_of_the_namespace_leaves_the_top_as_nearest_group(tmp_path: P
             "proc/self/cgroup": "0::/../../machine.slice/other.scope\n",
             f"{CGROUP}/cpu.max": "100000 100000\n",
             f"{CGROUP}/machine.slice/other.scope/cpu.max": "10000 100000\n",
+            "sys/fs/cpu.max": "10000 100000\n",
         },
     )
     assert found.quota == 1.0

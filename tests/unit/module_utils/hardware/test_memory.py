@@ -44,11 +44,14 @@ def test_a_limit_above_the_total_is_none(tmp_path: Path, limit: int) -> None:
     assert (found.limit_mb, found.usable_mb) == (None, 8192)
 
 
-@pytest.mark.parametrize("base", ["sys/block", "sys/devices/virtual/block"])
-def test_zram_is_no_memory(tmp_path: Path, base: str) -> None:
+@pytest.mark.parametrize(
+    "bases", [["sys/block"], ["sys/devices/virtual/block"], ["sys/block", "sys/devices/virtual/block"]]
+)
+def test_zram_is_no_memory(tmp_path: Path, bases: list[str]) -> None:
     """As on an Orange Pi 5 Max: 7.7 GiB, and 3.9 GiB of compressed swap in them."""
-    files = {**meminfo(MemTotal=8124416, SwapTotal=4062204), f"{base}/zram0/disksize": f"{4159700992}\n"}
-    files[f"{base}/zram1/disksize"] = "0\n"
+    files = meminfo(MemTotal=8124416, SwapTotal=4062204)
+    for base in bases:
+        files.update({f"{base}/zram0/disksize": "4159700992\n", f"{base}/zram1/disksize": "0\n"})
     found = memory(tmp_path, files)
     assert (found.usable_mb, found.swap_mb, found.zram_mb) == (7934, 3966, 3967)
 

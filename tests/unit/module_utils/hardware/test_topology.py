@@ -94,6 +94,12 @@ def test_a_cpu_lacking_the_capacity_file_does_not_hide_the_little_cores(tmp_path
     assert "only 7 of 8" in cpu.capacity_source
 
 
+def test_a_missing_clock_is_that_of_the_other_cpus_of_the_part(tmp_path: Path) -> None:
+    build_tree(tmp_path, Machine([Cluster("0-3", "0x41/0xd05", 1800), Cluster("4-7", "0x41/0xd0b", 2400)]))
+    (tmp_path / CPU / "cpu6/cpufreq/cpuinfo_max_freq").unlink()
+    assert read_hardware(tmp_path).cpu.capacity == pytest.approx(6.0, abs=0.1)
+
+
 def test_unknown_parts_take_the_kernels_word(tmp_path: Path) -> None:
     machine = Machine([Cluster("0-3", "0x99/0x001", capacity=512), Cluster("4-5", "0x99/0x002", capacity=1024)])
     cpu = read_hardware(build_tree(tmp_path, machine)).cpu
