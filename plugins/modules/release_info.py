@@ -11,8 +11,8 @@ module: release_info
 short_description: Say which releases of an app are on a host
 version_added: 0.1.0
 description:
-  - Tells what is live, what is warm, what every release was made from and when, what came before it, and who is at
-    work now.
+  - Tells what is live, what is warm, what every release was made from and when, what came before it, who is at
+    work now, how many workers serve, and how much memory they may use.
 author:
   - The rightsize.webstack authors
 attributes:
@@ -27,6 +27,11 @@ options:
     description: Name of the app.
     type: str
     required: true
+  workers:
+    description:
+      - How many workers should serve. While there are more or fewer, it looks again for up to 5 seconds, because
+        gunicorn may be replacing one. The result says what is there in the end.
+    type: int
 seealso:
   - module: rightsize.webstack.release
 """
@@ -52,6 +57,20 @@ current:
   description: The release that was activated last and starts at boot.
   returned: always
   type: str
+problem:
+  description: Why it is not the current release that serves, and the way out. Nothing when all is well.
+  returned: always
+  type: str
+workers:
+  description: Worker processes of the live release, out of the process table; V(0) when none serves.
+  returned: always
+  type: int
+  sample: 4
+memory_max_mb:
+  description: What the kernel lets all releases of the app use together (MiB). Nothing when it sets no limit.
+  returned: always
+  type: int
+  sample: 1208
 warm:
   description: Releases that run without new requests, so that going back to them takes no start-up.
   returned: always
@@ -97,9 +116,12 @@ from ansible_collections.rightsize.webstack.plugins.module_utils.release.report 
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec={"app": {"type": "str", "required": True}}, supports_check_mode=True)
+    module = AnsibleModule(
+        argument_spec={"app": {"type": "str", "required": True}, "workers": {"type": "int"}},
+        supports_check_mode=True,
+    )
     try:
-        found = describe(Layout(check_app_name(module.params["app"])))
+        found = describe(Layout(check_app_name(module.params["app"])), module.params["workers"])
     except ReleaseError as error:
         module.fail_json(msg=str(error))
     module.exit_json(changed=False, table=table(found), **found)

@@ -5,16 +5,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import Any
 
 from .layout import Layout
 from .lock import holder
+from .running import count_workers, slice_memory_max_mb
 from .state import Release, current_id, finished_releases, live_id, predecessor, read_history, release_ids
 from .systemd import unit_states
 
 
-def describe(layout: Layout) -> dict[str, Any]:
+def describe(layout: Layout, workers: int | None = None) -> dict[str, Any]:
     """Return what is live, what is warm, what every release was made from, and the last events.
+
+    With ``workers`` it waits a little for the live release to have that many.
 
     ``releases`` is oldest first; a release's ``state`` is ``live``, ``warm`` (runs, takes no
     new requests), ``ready`` (can be activated) or, for those that are not complete,
@@ -22,8 +26,9 @@ def describe(layout: Layout) -> dict[str, Any]:
     """
     history = read_history(layout)
     complete = finished_releases(layout)
-    running = {unit for unit, state in unit_states(f"{layout.app}@*.service").items() if state.running}
+    running = {unit: state for unit, state in unit_states(f"{layout.app}@*.service").items() if state.running}
     live = live_id(layout)
+    serving = running.get(layout.unit(live)) if live else None
     releases = [
         {
             "id": release.id,
@@ -35,10 +40,14 @@ def describe(layout: Layout) -> dict[str, Any]:
         }
         for release in complete
     ]
+    current = current_id(layout)
     return {
         "app": layout.app,
-        "live": live if live and layout.unit(live) in running else None,
-        "current": current_id(layout),
+        "live": live if serving else None,
+        "current": current,
+        "problem": serving_problem(layout, current, live, serving is not None),
+        "workers": count_workers(serving.main_pid, workers) if serving else 0,
+        "memory_max_mb": slice_memory_max_mb(layout.app),
         "warm": [release["id"] for release in releases if release["state"] == "warm"],
         "releases": releases,
         "unfinished": sorted(set(release_ids(layout)) - {release.id for release in complete}),
@@ -47,7 +56,24 @@ def describe(layout: Layout) -> dict[str, Any]:
     }
 
 
-def _state(layout: Layout, release: Release, live: str | None, running: set[str]) -> str:
+def serving_problem(layout: Layout, current: str | None, live: str | None, running: bool) -> str | None:
+    """Say why it is not the current release that serves; ``None`` when it is."""
+    if current is None:
+        return f"{layout.app} has no release on this host yet; deploy one"
+    if live is None:
+        return f"{layout.live} leads nowhere, so nobody serves {layout.app}; systemctl restart {layout.app}.service"
+    if live != current:
+        return (
+            f"{layout.app}: {live} serves, but {current} is the current release and would start at boot; "
+            "a hand-over was cut short, and the next deploy or rollback sets it right"
+        )
+    if not running:
+        unit = layout.unit(live)
+        return f"{unit} does not run; see journalctl --unit '{unit}', then roll back or deploy again"
+    return None
+
+
+def _state(layout: Layout, release: Release, live: str | None, running: Container[str]) -> str:
     if layout.unit(release.id) not in running:
         return "ready"
     return "live" if release.id == live else "warm"
