@@ -40,6 +40,8 @@ STEPS = {
 GUNICORN = re.compile(r" *(?P<pid>\d+) \S+ /srv/demo/releases/(?P<release>[^/]+)/venv/bin/gunicorn ")
 STREAM_SECONDS = 8.0
 """Longer than an old release is left alone after a hand-over: it is told to stop with streams open."""
+MAX_SECONDS = 1800.0
+"""Of traffic; a journey takes two minutes where the machine has nothing else to do."""
 SETTLE_SECONDS = 2.0
 """nginx uses its connections to the old release for one more second."""
 MIGRATED = "/srv/demo/shared/migrated"
@@ -51,7 +53,15 @@ mark.write_text(os.environ["WEBSTACK_RELEASE"]) if sys.argv[1] == "up" else mark
 
 
 def start_traffic() -> Traffic:
-    return Traffic(f"http://{address(HOST)}", host=DOMAIN, clients=8, rate=60, streams=3, stream_seconds=STREAM_SECONDS)
+    return Traffic(
+        f"http://{address(HOST)}",
+        host=DOMAIN,
+        clients=8,
+        rate=60,
+        streams=3,
+        stream_seconds=STREAM_SECONDS,
+        max_seconds=MAX_SECONDS,
+    )
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,12 @@ run_playbook("deploy", inventory).assert_ok()
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -80,8 +82,13 @@ def start_playbook(
 
 
 def finish_playbook(process: subprocess.Popen[str], timeout: float = TIMEOUT_SECONDS) -> Result:
-    """Wait for a started playbook."""
-    stdout, stderr = process.communicate(timeout=timeout)
+    """Wait for a started playbook; it does not outlive a test that is interrupted or out of time."""
+    try:
+        stdout, stderr = process.communicate(timeout=timeout)
+    except BaseException:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        raise
     assert isinstance(process.args, list)
     return Result(" ".join(map(str, process.args)), process.returncode, stdout, stderr)
 
