@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -12,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .errors import ReleaseError
+
+TRACEBACK_LINES = 4
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,24 @@ def journal_tail(unit: str, lines: int = 25) -> tuple[str, ...]:
     """Return the last lines that a unit wrote to the journal, and systemd's about it."""
     _run(["journalctl", "--sync"])
     done = _run(["journalctl", "--unit", unit, "--lines", str(lines), "--output", "cat", "--no-pager", "--quiet"])
-    return tuple(line[:400] for line in done.stdout.splitlines())
+    return tuple(shorten(part) for line in done.stdout.splitlines() for part in readable(line))
+
+
+def readable(line: str) -> list[str]:
+    """Unpack a line of gunicorn's JSON log: the end of a traceback names the cause, and a cut line would lose it."""
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return [line]
+    if not isinstance(entry, dict) or "message" not in entry:
+        return [line]
+    traceback = str(entry.get("exception") or "").splitlines()[-TRACEBACK_LINES:]
+    return [f"{entry.get('level', 'INFO')}: {entry['message']}", *traceback]
+
+
+def shorten(line: str) -> str:
+    """Cut the middle out of a long line: what went wrong is said at its start or its end."""
+    return line if len(line) <= 400 else f"{line[:150]} … {line[-247:]}"
 
 
 def run_confined(
