@@ -1,0 +1,29 @@
+# Copyright (c) 2026, the rightsize.webstack authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import json
+
+import pytest
+from ansible_collections.rightsize.webstack.plugins.module_utils.release.systemd import readable, shorten
+
+
+def test_a_logged_exception_shows_the_end_of_its_traceback() -> None:
+    calls = [f'  File "{number}.py", line 1, in call' for number in range(40)]
+    traceback = "\n".join(["Traceback (most recent call last):", *calls, "RuntimeError: no licence"])
+    shown = readable(json.dumps({"level": "ERROR", "message": "Exception in worker process", "exception": traceback}))
+    assert shown[0] == "ERROR: Exception in worker process"
+    assert shown[-2:] == [calls[-1], "RuntimeError: no licence"]
+    assert len(shown) < 10
+
+
+@pytest.mark.parametrize("line", ["no JSON", "", "17", '["message"]', '{"path": "/health", "status": "500"}'])
+def test_any_other_line_stays_as_it_is(line: str) -> None:
+    assert readable(line) == [line]
+
+
+def test_a_long_line_keeps_its_start_and_its_end() -> None:
+    shown = shorten("start" + "x" * 5000 + "end")
+    assert shown.startswith("start") and shown.endswith("end") and len(shown) <= 400
+    assert shorten("short") == "short"
