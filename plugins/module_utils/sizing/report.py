@@ -18,9 +18,8 @@ def table(sizing: Mapping[str, Any], hardware: Mapping[str, Any] | None = None, 
 
     ``hardware`` is the fact that the plan was made from. No line ends in a space.
     """
-    sections = _sections(sizing)
-    lines = [_machine(hardware)] if hardware is not None else []
-    for title, rows in sections.items():
+    lines = [machine(hardware)] if hardware is not None else []
+    for title, rows in sections(sizing).items():
         names = max(len(name) for name, _, _ in rows)
         values = max(len(value) for _, value, _ in rows)
         lines += ["", title]
@@ -29,14 +28,14 @@ def table(sizing: Mapping[str, Any], hardware: Mapping[str, Any] | None = None, 
     return lines + _warnings(sizing["warnings"], width)
 
 
-def _sections(sizing: Mapping[str, Any]) -> dict[str, list[tuple[str, str, str]]]:
+def sections(sizing: Mapping[str, Any]) -> dict[str, list[tuple[str, str, str]]]:
     """Group name, value and reason by the part of the path before the last dot, in the order of the plan."""
-    sections: dict[str, list[tuple[str, str, str]]] = {}
+    found: dict[str, list[tuple[str, str, str]]] = {}
     for path in _paths(sizing):
         title, _, name = path.rpartition(".")
         value, _, reason = sizing["reasons"][path].partition(": ")
-        sections.setdefault("memory, MB" if title == "memory" else title, []).append((name, value, reason))
-    return sections
+        found.setdefault("memory, MB" if title == "memory" else title, []).append((name, value, reason))
+    return found
 
 
 def _paths(sizing: Mapping[str, Any]) -> list[str]:
@@ -47,7 +46,8 @@ def _paths(sizing: Mapping[str, Any]) -> list[str]:
     return [path for path in paths if path in sizing["reasons"]]
 
 
-def _machine(hardware: Mapping[str, Any]) -> str:
+def machine(hardware: Mapping[str, Any]) -> str:
+    """Return one line about the machine that a plan was made from."""
     cpu, memory = hardware["cpu"], hardware["memory"]
     name = (hardware.get("board") or {}).get("model")
     return (

@@ -1,0 +1,140 @@
+# Copyright (c) 2026, the rightsize.webstack authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Render the plans of one or several hosts as one self-contained web page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+from .report import machine, sections
+
+#: Colours of the memory bar, distinguishable without red and green; the page cache is always grey.
+COLOURS = ("#4c78a8", "#f58518", "#72b7b2", "#b279a2", "#eeca3b", "#9d755d", "#54a24b", "#e45756")
+CACHE_COLOUR = "#c9ced6"
+HEIGHT = 44
+"""Height in pixels of the fastest CPU; the others are drawn in proportion to what they can do."""
+
+STYLE = """
+:root { color-scheme: light dark; --ink: #1b1f24; --soft: #57606a; --line: #d8dee4; --ground: #fff; --card: #f6f8fa;
+  --big: #3b6ea8; --mid: #6d9bd1; --little: #a9c7e8; --warn: #9a6700; --warn-ground: #fff8e1; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e6edf3; --soft: #9da7b3; --line: #30363d; --ground: #0d1117;
+  --card: #161b22; --big: #6ca4e0; --mid: #4a7db5; --little: #2f5480; --warn: #e3b341; --warn-ground: #272115; } }
+* { box-sizing: border-box; }
+body { margin: 0 auto; max-width: 1400px; padding: 24px; background: var(--ground); color: var(--ink);
+  font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; }
+h1 { font-size: 26px; margin: 0 0 20px; }
+h2 { font-size: 18px; margin: 0 0 2px; }
+.hosts { display: grid; gap: 16px; grid-template-columns: repeat(auto-fit, minmax(340px, 1fr)); }
+.host { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 16px; }
+.machine, .why, .none { color: var(--soft); }
+.machine { margin: 0 0 12px; }
+.clusters { display: flex; flex-wrap: wrap; gap: 18px; margin-bottom: 14px; }
+.cpus { display: flex; align-items: flex-end; gap: 3px; height: 48px; }
+.cpu { width: 13px; border-radius: 2px 2px 0 0; background: var(--big); }
+.cpu.mid { background: var(--mid); } .cpu.little { background: var(--little); }
+.cluster small { display: block; color: var(--soft); font-size: 12.5px; }
+.bar { display: flex; height: 26px; border-radius: 4px; overflow: hidden; }
+.bar i { display: block; min-width: 1px; }
+.legend { list-style: none; display: flex; flex-wrap: wrap; gap: 2px 14px; margin: 8px 0 0; padding: 0;
+  font-size: 13px; }
+.legend b { display: inline-block; width: 10px; height: 10px; border-radius: 2px; margin-right: 5px; }
+.warnings { margin: 14px 0 0; padding: 8px 12px 8px 28px; border-left: 3px solid var(--warn);
+  background: var(--warn-ground); border-radius: 4px; font-size: 14px; }
+table { border-collapse: collapse; width: 100%; margin-top: 24px; }
+th, td { text-align: left; vertical-align: top; padding: 5px 12px 5px 0; border-bottom: 1px solid var(--line); }
+thead th { border-bottom: 2px solid var(--line); }
+tbody th { font-weight: 500; white-space: nowrap; }
+.section th { padding-top: 20px; font-size: 16px; font-weight: 600; }
+.value { font-weight: 600; font-variant-numeric: tabular-nums; white-space: nowrap; }
+.many .why { display: block; font-size: 13px; max-width: 46ch; }
+@media print { body { max-width: none; padding: 0; font-size: 10pt; } .host, tr { break-inside: avoid; }
+  .section { break-after: avoid; } * { -webkit-print-color-adjust: exact; print-color-adjust: exact; } }
+"""
+
+
+def page(hosts: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return an HTML page about the plans of ``hosts``: name -> {hardware, sizing} (the facts of those names).
+
+    It needs nothing from anywhere: no script, no font, no picture.
+    """
+    title = f"Plan for {', '.join(hosts)}"
+    cards = "".join(_card(name, facts["hardware"], facts["sizing"]) for name, facts in hosts.items())
+    body = f'<h1>{escape(title)}</h1>\n<div class="hosts">{cards}</div>\n{_table(hosts)}'
+    head = (
+        '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(title)}</title><style>{STYLE}</style>"
+    )
+    return f'<!doctype html>\n<html lang="en"><head>{head}</head>\n<body>\n{body}\n</body></html>\n'
+
+
+def _card(name: str, hardware: Mapping[str, Any], sizing: Mapping[str, Any]) -> str:
+    clusters = "".join(map(_cluster, hardware["cpu"]["clusters"]))
+    return (
+        f'<section class="host"><h2>{escape(name)}</h2><p class="machine">{escape(machine(hardware))}</p>'
+        f'<div class="clusters">{clusters}</div>{_memory(sizing["memory"])}{_warnings(sizing["warnings"])}</section>\n'
+    )
+
+
+def _cluster(cluster: Mapping[str, Any]) -> str:
+    height = max(3, round(HEIGHT * min(1.0, cluster["capacity"])))
+    cpu = f'<div class="cpu {escape(cluster["kind"])}" style="height:{height}px"></div>'
+    mhz = f", {cluster['max_mhz']} MHz" if cluster["max_mhz"] else ""
+    text = f"{len(cluster['cpus'])} × {cluster['name'] or cluster['kind']}{mhz}"
+    worth = f"each {cluster['capacity']:.2f} of the fastest"
+    drawn = cpu * len(cluster["cpus"])
+    return f'<div class="cluster"><div class="cpus">{drawn}</div><small>{escape(text)}<br>{worth}</small></div>'
+
+
+def _memory(lines: Sequence[Mapping[str, Any]]) -> str:
+    total = sum(line["mb"] for line in lines) or 1
+    parts, legend = [], []
+    for number, line in enumerate(lines):
+        colour = CACHE_COLOUR if line["for"] == "page cache" else COLOURS[number % len(COLOURS)]
+        text = escape(f"{line['for']}: {line['mb']} MB")
+        parts.append(f'<i style="width:{100 * line["mb"] / total:.3f}%;background:{colour}" title="{text}"></i>')
+        legend.append(f'<li><b style="background:{colour}"></b>{text}</li>')
+    bar = f'<div class="bar" role="img" aria-label="memory">{"".join(parts)}</div>'
+    return f'{bar}<ul class="legend">{"".join(legend)}</ul>'
+
+
+def _warnings(warnings: Sequence[str]) -> str:
+    if not warnings:
+        return ""
+    return f'<ul class="warnings">{"".join(f"<li>{escape(text)}</li>" for text in warnings)}</ul>'
+
+
+def _table(hosts: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return every number with its reason: beside it for one host, below it with one column per host for several."""
+    plans = [sections(facts["sizing"]) for facts in hosts.values()]
+    titles = list(dict.fromkeys(title for plan in plans for title in plan))
+    many = len(plans) > 1
+    heads = list(hosts) if many else ["value", "why"]
+    body = "".join(_section(title, [plan.get(title, []) for plan in plans], many) for title in titles)
+    head = "".join(f"<th>{escape(text)}</th>" for text in ["", *heads])
+    return (
+        f"<table{' class=' + chr(34) + 'many' + chr(34) if many else ''}><thead><tr>{head}</tr></thead>{body}</table>"
+    )
+
+
+def _section(title: str, plans: Sequence[Sequence[tuple[str, str, str]]], many: bool) -> str:
+    names = list(dict.fromkeys(name for rows in plans for name, _, _ in rows))
+    columns = [{name: (value, why) for name, value, why in rows} for rows in plans]
+    rows = "".join(
+        f"<tr><th>{escape(name)}</th>{''.join(_cell(column.get(name), many) for column in columns)}</tr>"
+        for name in names
+    )
+    span = len(plans) + 1 if many else 3
+    return f'<tbody><tr class="section"><th colspan="{span}">{escape(title)}</th></tr>{rows}</tbody>'
+
+
+def _cell(number: tuple[str, str] | None, many: bool) -> str:
+    if number is None:
+        return '<td class="none">–</td>'
+    value, why = map(escape, number)
+    inside = f'<span class="value">{value}</span>'
+    if many:
+        return f'<td>{inside}<span class="why">{why}</span></td>'
+    return f'<td>{inside}</td><td class="why">{why}</td>'
