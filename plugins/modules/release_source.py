@@ -42,6 +42,10 @@ options:
     description: What the source must define, as C(package.module:name).
     type: str
     required: true
+  where:
+    description: What to put before a message, to say whose source it is (C(webstack_apps[0].)).
+    type: str
+    default: ""
   cache:
     description: Where packed sources are kept on the controller.
     type: path
@@ -96,6 +100,7 @@ def main() -> None:
             "package": {"type": "str"},
             "base": {"type": "path", "default": "."},
             "entrypoint": {"type": "str", "required": True},
+            "where": {"type": "str", "default": ""},
             "cache": {"type": "path", "default": "~/.cache/rightsize.webstack/sources"},
         },
         required_one_of=[("path", "archive", "package")],
@@ -105,7 +110,7 @@ def main() -> None:
     try:
         packed = pack(module.params)
     except ReleaseError as error:
-        module.fail_json(msg=str(error))
+        module.fail_json(msg=f"{module.params['where']}{error}")
     module.exit_json(changed=False, **asdict(packed))
 
 

@@ -41,7 +41,7 @@ def check_entrypoint(directory: Path, files: Iterable[str], entrypoint: str) -> 
                 return
     raise ReleaseError(
         f"entrypoint: {entrypoint!r} does not import: there is neither {path}.py nor {path}/__init__.py "
-        f"in {directory} (nor below its src/)"
+        f"in {directory} (nor below its src/); correct the entrypoint or the source"
     )
 
 
@@ -50,13 +50,13 @@ def _check_name(file: Path, shown: str, name: str, entrypoint: str) -> None:
         tree = ast.parse(file.read_bytes(), filename=shown)
     except (SyntaxError, ValueError) as error:
         raise ReleaseError(
-            f"entrypoint: {entrypoint!r} does not import: {shown} is not valid Python: {error}"
+            f"entrypoint: {entrypoint!r} does not import: {shown} is not valid Python: {error}; correct it"
         ) from None
     names = defined_names(tree)
     if names is not None and name not in names:
         there = ", ".join(sorted(entry for entry in names if not entry.startswith("_"))) or "nothing"
         raise ReleaseError(
-            f"entrypoint: {entrypoint!r} does not import: {shown} defines no {name!r}; it defines {there}"
+            f"entrypoint: {entrypoint!r} does not import: {shown} defines no {name!r}; name one of {there}"
         )
 
 

@@ -61,10 +61,16 @@ def pack_directory(directory: Path, cache: Path, entrypoint: str, label: str | N
     Raises ``ReleaseError`` when it is missing, empty, or does not define the entrypoint.
     """
     if not directory.is_dir():
-        raise ReleaseError(f"source: {str(directory)!r} is not a directory on the controller")
+        raise ReleaseError(
+            f"source.path: {str(directory)!r} is not a directory on the controller; "
+            "correct it (a relative one starts at the inventory's directory)"
+        )
     files = source_files(directory)
     if not files:
-        raise ReleaseError(f"source: {str(directory)!r} has no files to deploy (all of them are ignored or left out)")
+        raise ReleaseError(
+            f"source.path: {str(directory)!r} has no files to deploy: all are ignored by git or left out; "
+            "name the directory of the app"
+        )
     check_entrypoint(directory, files, entrypoint)
     digest = content_digest(directory, files)
     archive = cache / f"{digest}.tar.gz"
@@ -76,12 +82,14 @@ def pack_directory(directory: Path, cache: Path, entrypoint: str, label: str | N
 def pack_archive(archive: Path, cache: Path, entrypoint: str) -> Packed:
     """Pack what is inside an archive (tar or zip, with or without one directory around it) as a source tree."""
     if not archive.is_file():
-        raise ReleaseError(f"source.archive: {str(archive)!r} is not a file on the controller")
+        raise ReleaseError(f"source.archive: {str(archive)!r} is not a file on the controller; correct the path")
     with tempfile.TemporaryDirectory() as scratch:
         try:
             shutil.unpack_archive(archive, scratch)
         except (shutil.ReadError, ValueError, OSError) as error:
-            raise ReleaseError(f"source.archive: {str(archive)!r} cannot be unpacked: {error}") from None
+            raise ReleaseError(
+                f"source.archive: {str(archive)!r} cannot be unpacked: {error}; pack it as tar or zip"
+            ) from None
         top = list(Path(scratch).iterdir())
         inner = top[0] if len(top) == 1 and top[0].is_dir() and not (top[0] / "__init__.py").exists() else Path(scratch)
         return pack_directory(inner, cache, entrypoint, label=archive.name)
@@ -96,7 +104,9 @@ def pack_package(requirement: str, directory: Path, cache: Path) -> Packed:
     if requirement.endswith(".whl"):
         wheel = directory / requirement
         if not wheel.is_file():
-            raise ReleaseError(f"source.package: {str(wheel)!r} is not a file on the controller")
+            raise ReleaseError(
+                f"source.package: {str(wheel)!r} is not a file on the controller; build it or correct it"
+            )
         digest = content_digest(wheel.parent, [wheel.name])
         archive = cache / f"{digest}.tar.gz"
         if not archive.exists():
