@@ -95,9 +95,9 @@ def test_a_cpu_lacking_the_capacity_file_does_not_hide_the_little_cores(tmp_path
 
 
 def test_a_missing_clock_is_that_of_the_other_cpus_of_the_part(tmp_path: Path) -> None:
-    build_tree(tmp_path, Machine([Cluster("0-3", "0x41/0xd05", 1800), Cluster("4-7", "0x41/0xd0b", 2400)]))
+    build_tree(tmp_path, Machine([Cluster("0-3", "0x41/0xd05", 1200), Cluster("4-7", "0x41/0xd0b", 2400)]))
     (tmp_path / CPU / "cpu6/cpufreq/cpuinfo_max_freq").unlink()
-    assert read_hardware(tmp_path).cpu.capacity == pytest.approx(6.0, abs=0.1)
+    assert read_hardware(tmp_path).cpu.capacity == pytest.approx(4 + 4 / 3, abs=0.01)
 
 
 def test_unknown_parts_take_the_kernels_word(tmp_path: Path) -> None:
@@ -192,6 +192,7 @@ def test_capacity_is_in_units_of_the_fastest_usable_cpu(tmp_path: Path) -> None:
 
 def test_no_processor_at_all_is_a_described_error(tmp_path: Path) -> None:
     write(tmp_path, "proc/meminfo", "MemTotal: 1024 kB\n")
+    write(tmp_path, "proc/cpuinfo", "processor : ٣\nprocessor : many\n")
     with pytest.raises(HardwareError, match="no processor found below .*capture"):
         read_hardware(tmp_path)
 
