@@ -79,19 +79,30 @@ def _parse_unit(block: str) -> UnitState:
 
 
 def journal_tail(unit: str, lines: int = 25) -> tuple[str, ...]:
-    """Return the last lines that a unit wrote to the journal, and systemd's about it."""
+    """Return the last lines that a unit wrote to the journal, and systemd's about it.
+
+    Requests are left out: those of our own probes would push everything else out of sight.
+    """
     _run(["journalctl", "--sync"])
-    done = _run(["journalctl", "--unit", unit, "--lines", str(lines), "--output", "cat", "--no-pager", "--quiet"])
-    return tuple(shorten(part) for line in done.stdout.splitlines() for part in readable(line))
+    done = _run(["journalctl", "--unit", unit, "--lines", "5000", "--output", "cat", "--no-pager", "--quiet"])
+    shown = [shorten(part) for line in done.stdout.splitlines() for part in readable(line)]
+    return tuple(shown[-lines:])
 
 
 def readable(line: str) -> list[str]:
-    """Unpack a line of gunicorn's JSON log: the end of a traceback names the cause, and a cut line would lose it."""
+    """Unpack a line of gunicorn's JSON log, if it is one; a request gives nothing.
+
+    The end of a traceback names the cause, and a line that is merely cut would lose it.
+    """
     try:
         entry = json.loads(line)
     except ValueError:
         return [line]
-    if not isinstance(entry, dict) or "message" not in entry:
+    if not isinstance(entry, dict):
+        return [line]
+    if str(entry.get("logger")).endswith(".access"):
+        return []
+    if "message" not in entry:
         return [line]
     traceback = str(entry.get("exception") or "").splitlines()[-TRACEBACK_LINES:]
     return [f"{entry.get('level', 'INFO')}: {entry['message']}", *traceback]
