@@ -18,6 +18,11 @@ def test_a_logged_exception_shows_the_end_of_its_traceback() -> None:
     assert len(shown) < 10
 
 
+@pytest.mark.parametrize("logger", ["gunicorn.access", "uvicorn.access"])
+def test_requests_are_left_out(logger: str) -> None:
+    assert readable(json.dumps({"logger": logger, "path": "/health", "message": "GET /health"})) == []
+
+
 @pytest.mark.parametrize("line", ["no JSON", "", "17", '["message"]', '{"path": "/health", "status": "500"}'])
 def test_any_other_line_stays_as_it_is(line: str) -> None:
     assert readable(line) == [line]
