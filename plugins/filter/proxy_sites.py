@@ -82,6 +82,8 @@ def _site(
         "servers": [f"{host}:80" for host in app_hosts] or [f"unix:/run/{app['name']}/live.sock"],
         "read_timeout": plan["timeout"] + 10,
         "drain_seconds": plan["drain_seconds"],
+        # Releases that take turns behind one socket are told to stop at once: no connection to them may lie idle then.
+        "keepalive": plan["handover"] != "socket",
         "buffering": app.get("buffering", plan["worker_class"] in BUFFERED_WORKERS),
     }
 

@@ -41,6 +41,7 @@ from .state import (
 from .systemd import (
     UnitState,
     cancel_scheduled_stop,
+    inherits_socket,
     journal_tail,
     reload_if_needed,
     run_confined,
@@ -103,7 +104,8 @@ def activate(run: Run, release_id: str) -> Outcome:
     """
     layout = run.layout
     target = require_release(layout, release_id)
-    reload_if_needed(f"{layout.app}@*.service", f"{layout.app}.slice", f"{layout.app}.service")
+    units = (f"{layout.app}@*.service", f"{layout.app}.slice", f"{layout.app}.service")
+    reload_if_needed(*units, *([layout.socket_unit] if run.holds_socket else []))
     serving = run.steps.take("settle", lambda: settle(run, target.id))
     if serving == target.id == current_id(layout) and unit_state(layout.unit(target.id)).running:
         _require_health(run, target)
@@ -141,12 +143,14 @@ def settle(run: Run, target: str) -> str | None:
     committed, live = current_id(layout), live_id(layout)
     running = [name for name in (committed, live) if name in instances and instances[name].running]
     serving = running[0] if running else committed
-    if running and serving and serving != live:
-        _point_at(layout, layout.socket(serving))
+    if running and serving:
+        _let_serve(run, serving)
     for release_id in instances:
         unit = layout.unit(release_id)
         if release_id not in (serving, target) and not stop_is_scheduled(unit):
             systemctl("stop", unit, check=False)
+    if running:
+        _drop_socket(run)
     return serving
 
 
@@ -174,25 +178,36 @@ def _point_at(layout: Layout, socket: Path) -> None:
     replace_symlink(layout.live, socket.name)
 
 
+def _let_serve(run: Run, release_id: str) -> None:
+    """Point the live socket at the one that a release listens on, unless it is there."""
+    layout = run.layout
+    state = unit_state(layout.unit(release_id))
+    shared = inherits_socket(state) if state.running else run.holds_socket
+    socket = layout.shared_socket if shared else layout.socket(release_id)
+    if not layout.points_at(socket):
+        _point_at(layout, socket)
+
+
 def _bring_up(run: Run, target: Release, before: Release | None) -> None:
     layout = run.layout
     if run.holds_socket:
         run.steps.take("import", lambda: _import(layout, target))
         run.steps.take("replace", lambda: _replace_behind_socket(run, target, before))
         return
-    run.steps.take("start", lambda: _start(layout, target))
+    run.steps.take("start", lambda: _start(run, target))
     run.steps.take("health", lambda: _wait_until_healthy(layout, target, layout.socket(target.id)))
     run.steps.take("warm up", lambda: _warm(target, layout.socket(target.id)))
     run.steps.take("switch", lambda: _point_at(layout, layout.socket(target.id)))
 
 
-def _start(layout: Layout, release: Release) -> None:
-    unit = layout.unit(release.id)
+def _start(run: Run, release: Release) -> None:
+    unit = run.layout.unit(release.id)
     cancel_scheduled_stop(unit)
     state = unit_state(unit)
-    if state.active == "deactivating":
-        systemctl("stop", unit)  # joins the stop that is under way
-    if not state.running:
+    fits = state.running and inherits_socket(state) == run.holds_socket
+    if not fits and not state.stopped:
+        systemctl("stop", unit)  # joins the stop that is under way, or ends one that listens elsewhere
+    if not fits:
         systemctl("reset-failed", unit, check=False)
         started = systemctl("start", unit, check=False)
         if started.returncode:
@@ -238,13 +253,20 @@ def _import(layout: Layout, release: Release) -> None:
 
 
 def _replace_behind_socket(run: Run, target: Release, before: Release | None) -> None:
-    """Stop the old release and start the new one while connections wait in the backlog of systemd's socket."""
+    """Stop the old release and start the new one while connections wait in the backlog of systemd's socket.
+
+    An old release that was started side by side has a socket of its own, which ends with it:
+    it is left until nginx has no connection to that one any more.
+    """
     layout = run.layout
     systemctl("start", layout.socket_unit)
     _point_at(layout, layout.shared_socket)
     if before:
+        state = unit_state(layout.unit(before.id))
+        if state.running and not inherits_socket(state):
+            time.sleep(target.settings.drain_seconds)
         systemctl("stop", layout.unit(before.id))
-    _start(layout, target)
+    _start(run, target)
     _wait_until_healthy(layout, target, layout.shared_socket)
     _warm(target, layout.shared_socket)
 
@@ -296,8 +318,9 @@ def _go_back(run: Run, target: Release, before: Release | None) -> str:
         systemctl("stop", unit, check=False)
         systemctl("reset-failed", layout.unit(before.id), check=False)
         systemctl("start", layout.unit(before.id), check=False)
+        _let_serve(run, before.id)
     else:
-        _point_at(layout, layout.socket(before.id))
+        _let_serve(run, before.id)
         systemctl("stop", unit, check=False)
     systemctl("reset-failed", unit, check=False)
     running = unit_state(layout.unit(before.id)).running
@@ -313,8 +336,15 @@ def _retire(run: Run, target: Release, before: Release | None) -> None:
         return
     if run.what == BACK or not target.settings.keep_warm:
         schedule_stop(run.layout.unit(before.id), target.settings.drain_seconds)
-    if not run.holds_socket and unit_state(run.layout.socket_unit).running:
-        systemctl("stop", run.layout.socket_unit, check=False)
+    _drop_socket(run)
+
+
+def _drop_socket(run: Run) -> None:
+    """Take systemd's socket away where releases run side by side by now; whoever listens on it keeps it until then."""
+    layout = run.layout
+    if layout.shared_socket.exists() and not run.holds_socket and not layout.points_at(layout.shared_socket):
+        systemctl("stop", *layout.socket_units, check=False)
+        layout.shared_socket.unlink(missing_ok=True)
 
 
 def _prune(run: Run) -> list[str]:

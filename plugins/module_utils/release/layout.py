@@ -111,6 +111,15 @@ class Layout:
     def socket_unit(self) -> str:
         return f"{self.app}.socket"
 
+    @property
+    def socket_units(self) -> tuple[str, str]:
+        """The socket, and the empty service that systemd demands beside it."""
+        return self.socket_unit, f"{self.app}-socket.service"
+
+    def points_at(self, socket: Path) -> bool:
+        """Say whether nginx finds this socket behind the live one."""
+        return self.live.is_symlink() and self.live.readlink().name == socket.name
+
     def release(self, release_id: str) -> Path:
         return self.releases / release_id
 

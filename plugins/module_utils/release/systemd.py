@@ -67,6 +67,15 @@ def unit_state(unit: str) -> UnitState:
     return unit_states(unit).get(unit, UnitState(unit, "inactive", "dead", 0, 0))
 
 
+def inherits_socket(state: UnitState, proc: Path = Path("/proc")) -> bool:
+    """Say whether a unit's main process was given its socket by systemd, whatever the unit file says by now."""
+    try:
+        environment = (proc / str(state.main_pid) / "environ").read_bytes()
+    except OSError:
+        return False
+    return any(value.startswith(b"LISTEN_FDS=") for value in environment.split(b"\0"))
+
+
 def _parse_unit(block: str) -> UnitState:
     values = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
     return UnitState(
