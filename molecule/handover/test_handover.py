@@ -18,6 +18,7 @@ from support.playbooks import (
     DOMAIN,
     Serving,
     address,
+    answering,
     podman_exec,
     run_playbook,
     serving,
@@ -42,8 +43,6 @@ STREAM_SECONDS = 8.0
 """Longer than an old release is left alone after a hand-over: it is told to stop with streams open."""
 MAX_SECONDS = 1800.0
 """Of traffic; a journey takes two minutes where the machine has nothing else to do."""
-SETTLE_SECONDS = 2.0
-"""nginx uses its connections to the old release for one more second."""
 MIGRATED = "/srv/demo/shared/migrated"
 MIGRATION = f"""\
 import os, pathlib, sys
@@ -101,12 +100,7 @@ def processes() -> dict[str, set[int]]:
 def take_step(traffic: Traffic, playbook: str, inventory: Path) -> Step:
     run_playbook(playbook, inventory).assert_ok()
     found = processes()
-    traffic.wait(SETTLE_SECONDS)
-    before = traffic.report().answers_by_release
-    traffic.wait(1.0)
-    after = traffic.report().answers_by_release
-    answered = {release for release, count in after.items() if count > before.get(release, 0)}
-    return Step(serving(HOST), found, answered)
+    return Step(serving(HOST), found, answering(traffic))
 
 
 @pytest.fixture(scope="module")

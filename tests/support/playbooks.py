@@ -23,10 +23,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .traffic import Traffic
+
 CHECKOUT = Path(__file__).resolve().parents[2]
 DEMO_APP = CHECKOUT / "tests" / "apps" / "demo"
 DOMAIN = "demo.example.test"
 TIMEOUT_SECONDS = 900
+SETTLE_SECONDS = 2.0
+"""nginx uses its connections to the old release for one more second after a hand-over."""
 RECAP = re.compile(r"^(\S+)\s+: (ok=\d+.*)$", re.MULTILINE)
 
 
@@ -216,3 +220,12 @@ def serving(host: str, app: str = "demo") -> Serving:
 
 def _links(app: str) -> tuple[str, str]:
     return f"/srv/{app}/current", f"/run/{app}/live.sock"
+
+
+def answering(traffic: Traffic) -> set[str]:
+    """Return the releases that answer by now, for one second, when the last hand-over has settled."""
+    traffic.wait(SETTLE_SECONDS)
+    before = traffic.report().answers_by_release
+    traffic.wait(1.0)
+    after = traffic.report().answers_by_release
+    return {release for release, count in after.items() if count > before.get(release, 0)}
