@@ -96,8 +96,14 @@ FAULTS = {
     ),
     "fails to migrate": Fault(
         files={"migrate.py": MIGRATE},
-        app={"migrate": [REVERSIBLE, "python -c 'raise SystemExit(\"column seats exists\")'"]},
-        says=["the migration command", "failed with exit code 1", "still serves", "  | column seats exists"],
+        app={"migrate": [REVERSIBLE, "python --version", "python -c 'raise SystemExit(\"column seats exists\")'"]},
+        says=[
+            "the migration command",
+            "failed with exit code 1",
+            "'python --version' declares no undo, so what it changed stays",
+            "still serves",
+            "  | column seats exists",
+        ],
     ),
     "has a configuration that nginx refuses": Fault(
         app={"rate_limits": [{"path": "/", "rate": "fast"}]},

@@ -33,10 +33,18 @@ def migrate(layout: Layout, release: Release, by: str) -> None:
     for number, migration in enumerate(release.settings.migrate):
         try:
             _run(layout, release, migration.run)
-        except ReleaseError:
-            undo(layout, release, by, first=number)
-            raise
+        except ReleaseError as error:
+            notes = _take_back(layout, release, by, number)
+            raise ReleaseError("; ".join([str(error.args[0]), *notes]), error.lines) from error
     record(layout, Event(now(), "migrated", release.id, None, by))
+
+
+def _take_back(layout: Layout, release: Release, by: str, failed: int) -> list[str]:
+    """Undo what ran before the migration that failed; returns what stays, without hiding why the first one failed."""
+    try:
+        return undo(layout, release, by, first=failed)
+    except ReleaseError as error:
+        return [f"undoing those before it failed too: {error}"]
 
 
 def undo(layout: Layout, release: Release, by: str, first: int | None = None) -> list[str]:
