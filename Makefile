@@ -102,7 +102,7 @@ bench: setup-dev image ## Time the playbooks against a single ping, on a test ho
 
 # --- linters ---------------------------------------------------------------------------------------------------
 
-LINTERS := lint-yaml lint-ansible lint-python lint-changelog sanity galaxy-import
+LINTERS := lint-yaml lint-ansible lint-python lint-changelog lint-docs sanity galaxy-import
 
 .PHONY: lint
 lint: setup-dev ## All linters; a finding of one does not keep the others from running
@@ -129,6 +129,15 @@ lint-python: setup-dev
 lint-changelog: setup-dev
 	@echo "==> antsibull-changelog"
 	@antsibull-changelog lint
+
+.PHONY: docs
+docs: setup ## Write docs/reference anew from what modules, roles and playbooks say of themselves
+	@$(PY) tools/write_reference.py
+
+.PHONY: lint-docs
+lint-docs: setup-dev
+	@echo "==> docs/reference"
+	@$(PY) tools/write_reference.py --check
 
 .PHONY: sanity
 sanity: setup-dev ## ansible-test sanity alone
