@@ -28,9 +28,11 @@ options:
     type: dict
     required: true
   app_hosts:
-    description: Addresses of the app hosts, on a proxy that runs no apps itself.
+    description:
+      - Variables of the app hosts, on a proxy that runs no apps itself. A host is reached at its C(webstack_address),
+        its C(ansible_host) or its C(inventory_hostname), the first that is there.
     type: list
-    elements: str
+    elements: dict
     default: []
   behind_proxy:
     description: Whether another host ends TLS, so that this one serves plain HTTP to it.
@@ -57,11 +59,12 @@ PASSED_ON = ("body_size_mb", "rate_limits", "static", "tls", "listen")
 def proxy_sites(
     apps: Sequence[Mapping[str, Any]],
     plan: Mapping[str, Mapping[str, Any]],
-    app_hosts: Sequence[str] = (),
+    app_hosts: Sequence[Mapping[str, Any]] = (),
     behind_proxy: bool = False,
 ) -> list[dict[str, Any]]:
-    """Return one site per app that has a domain or is the only one."""
-    return [_site(app, plan[app["name"]], app_hosts, behind_proxy) for app in apps]
+    """Return one site per app."""
+    addresses = [_address(host) for host in app_hosts]
+    return [_site(app, plan[app["name"]], addresses, behind_proxy) for app in apps]
 
 
 def domains(app: Mapping[str, Any]) -> list[str]:
@@ -69,8 +72,13 @@ def domains(app: Mapping[str, Any]) -> list[str]:
     return list(app.get("domains") or ([app["domain"]] if app.get("domain") else ["_"]))
 
 
+def _address(host: Mapping[str, Any]) -> str:
+    names = ("webstack_address", "ansible_host", "inventory_hostname")
+    return next(str(host[name]) for name in names if host.get(name))
+
+
 def _site(
-    app: Mapping[str, Any], plan: Mapping[str, Any], app_hosts: Sequence[str], behind_proxy: bool
+    app: Mapping[str, Any], plan: Mapping[str, Any], addresses: Sequence[str], behind_proxy: bool
 ) -> dict[str, Any]:
     site = {key: app[key] for key in PASSED_ON if app.get(key)}
     if behind_proxy:
@@ -79,7 +87,7 @@ def _site(
         **site,
         "name": app["name"],
         "domains": domains(app),
-        "servers": [f"{host}:80" for host in app_hosts] or [f"unix:/run/{app['name']}/live.sock"],
+        "servers": [f"{address}:80" for address in addresses] or [f"unix:/run/{app['name']}/live.sock"],
         "read_timeout": plan["timeout"] + 10,
         "drain_seconds": plan["drain_seconds"],
         # Releases that take turns behind one socket are told to stop at once: no connection to them may lie idle then.

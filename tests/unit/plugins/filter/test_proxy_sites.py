@@ -1,0 +1,57 @@
+# Copyright (c) 2026, the rightsize.webstack authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.rightsize.webstack.plugins.filter.proxy_sites import proxy_sites
+
+PLAN = {"shop": {"timeout": 37, "drain_seconds": 3, "worker_class": "asgi", "handover": "side_by_side"}}
+APP = {"name": "shop", "domain": "shop.example.com", "tls": {"self_signed": True}, "workload": "io"}
+
+
+def site(app: dict[str, Any] | None = None, **options: Any) -> dict[str, Any]:
+    plan = {"shop": {**PLAN["shop"], **options.pop("plan", {})}}
+    (found,) = proxy_sites([{**APP, **(app or {})}], plan, **options)
+    return found
+
+
+def test_an_app_host_asks_the_live_socket() -> None:
+    assert site()["servers"] == ["unix:/run/shop/live.sock"]
+    assert site()["tls"] == {"self_signed": True}
+
+
+def test_a_proxy_asks_nginx_on_every_app_host() -> None:
+    hosts = [
+        {"inventory_hostname": "one"},
+        {"inventory_hostname": "two", "ansible_host": "10.0.0.2"},
+        {"inventory_hostname": "three", "ansible_host": "203.0.113.3", "webstack_address": "10.0.0.3"},
+    ]
+    assert site(app_hosts=hosts)["servers"] == ["one:80", "10.0.0.2:80", "10.0.0.3:80"]
+
+
+def test_an_app_host_behind_a_proxy_ends_no_tls() -> None:
+    assert "tls" not in site(behind_proxy=True)
+
+
+def test_nginx_waits_longer_than_the_app() -> None:
+    assert site()["read_timeout"] > PLAN["shop"]["timeout"]
+
+
+@pytest.mark.parametrize(("worker_class", "buffering"), [("asgi", False), ("gevent", False), ("sync", True)])
+def test_streams_pass_at_once_where_the_worker_can_wait(worker_class: str, buffering: bool) -> None:
+    assert site(plan={"worker_class": worker_class})["buffering"] is buffering
+    assert site({"buffering": True}, plan={"worker_class": worker_class})["buffering"] is True
+
+
+@pytest.mark.parametrize(("handover", "keepalive"), [("side_by_side", True), ("socket", False)])
+def test_no_idle_connection_waits_for_a_release_that_is_stopped_at_once(handover: str, keepalive: bool) -> None:
+    assert site(plan={"handover": handover})["keepalive"] is keepalive
+
+
+def test_names() -> None:
+    assert site()["domains"] == ["shop.example.com"]
+    assert site({"domains": ["a", "b"]})["domains"] == ["a", "b"]
+    assert site({"domain": None})["domains"] == ["_"]
