@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Callable
 
@@ -25,6 +26,7 @@ from .state import (
     BACK,
     Event,
     Release,
+    awaiting_activation,
     current_id,
     find_release,
     finished_releases,
@@ -348,12 +350,14 @@ def _drop_socket(run: Run) -> None:
 
 
 def _prune(run: Run) -> list[str]:
-    """Keep what the current release stands on, and what is newer than it: that may be another's build."""
+    """Keep what the current release stands on, what is newer than it, and what another run has built and not tried."""
     layout = run.layout
     current = current_id(layout) or ""
-    chain = lineage(read_history(layout), current)
+    history = read_history(layout)
+    chain = lineage(history, current)
+    awaited = awaiting_activation(history, datetime.now(timezone.utc))
     newer = [release_id for release_id in release_ids(layout) if release_id > current]
     running = {_release_of(unit) for unit, state in _instances(layout).items() if state.active != "inactive"}
     complete = {release.id for release in finished_releases(layout)}
     kept = [release_id for release_id in chain if release_id in complete][: max(run.keep - 1, 1)]
-    return prune(layout, {current, *newer, *running, *kept})
+    return prune(layout, {current, *newer, *awaited, *running, *kept})

@@ -9,7 +9,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from .spec import Settings
 # How a release became live. Only the forward ones say which release came before it.
 FORWARD = ("deploy", "reload")
 BACK = "rollback"
+TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 
 
 @dataclass(frozen=True)
@@ -140,7 +141,7 @@ def _parse_event(line: str) -> Event | None:
 
 
 def now() -> str:
-    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return datetime.now(timezone.utc).strftime(TIME_FORMAT)
 
 
 def predecessor(history: Iterable[Event], release_id: str) -> str | None:
@@ -182,6 +183,13 @@ def rollback_target(layout: Layout, history: Iterable[Event], current: str) -> R
 def was_live(history: Iterable[Event], release_id: str) -> bool:
     """Say whether a release has ever been activated."""
     return any(event.release == release_id and event.what in (*FORWARD, BACK) for event in history)
+
+
+def awaiting_activation(history: Iterable[Event], moment: datetime) -> set[str]:
+    """Return the releases built in the hour before ``moment`` and not tried yet: another run is about to."""
+    last = {event.release: event for event in history}
+    since = (moment - timedelta(hours=1)).strftime(TIME_FORMAT)
+    return {release for release, event in last.items() if event.what == "built" and event.time > since}
 
 
 def migrations_done(history: Iterable[Event]) -> set[str]:

@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from ansible_collections.rightsize.webstack.plugins.module_utils.release.errors 
 from ansible_collections.rightsize.webstack.plugins.module_utils.release.layout import Layout, replace_symlink
 from ansible_collections.rightsize.webstack.plugins.module_utils.release.state import (
     Event,
+    awaiting_activation,
     current_id,
     find_release,
     finished_releases,
@@ -134,3 +136,10 @@ def test_a_build_or_a_failure_is_not_having_been_live() -> None:
     history = [event("built", R1), event("failed", R1), event("rollback", R2)]
     assert not was_live(history, R1)
     assert was_live(history, R2)
+
+
+def test_what_another_run_has_just_built_awaits_its_activation() -> None:
+    history = [event("built", R1), event("built", R2), event("failed", R2), event("built", R3), event("deploy", R3)]
+    built = datetime(2026, 11, 21, 4, 10, tzinfo=timezone.utc)
+    assert awaiting_activation(history, built + timedelta(minutes=59)) == {R1}
+    assert awaiting_activation(history, built + timedelta(minutes=61)) == set()

@@ -4,9 +4,15 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
-from ansible_collections.rightsize.webstack.plugins.module_utils.release.systemd import readable, shorten
+from ansible_collections.rightsize.webstack.plugins.module_utils.release.systemd import (
+    UnitState,
+    inherits_socket,
+    readable,
+    shorten,
+)
 
 
 def test_a_logged_exception_shows_the_end_of_its_traceback() -> None:
@@ -32,3 +38,16 @@ def test_a_long_line_keeps_its_start_and_its_end() -> None:
     shown = shorten("start" + "x" * 5000 + "end")
     assert shown.startswith("start") and shown.endswith("end") and len(shown) <= 400
     assert shorten("short") == "short"
+
+
+@pytest.mark.parametrize(
+    ("environment", "inherited"),
+    [(b"HOME=/\0LISTEN_FDS=1\0LISTEN_PID=7\0", True), (b"HOME=/\0NOT_LISTEN_FDS=1\0", False), (None, False)],
+)
+def test_a_process_says_whether_its_socket_is_systemds(
+    tmp_path: Path, environment: bytes | None, inherited: bool
+) -> None:
+    (tmp_path / "7").mkdir()
+    if environment is not None:
+        (tmp_path / "7" / "environ").write_bytes(environment)
+    assert inherits_socket(UnitState("shop@r.service", "active", "running", 0, 7), tmp_path) is inherited
