@@ -57,6 +57,7 @@ def all_pages() -> Iterator[tuple[str, str]]:
         kinds["playbooks"].append((path.stem, f"playbooks.md#{path.stem.lower()}"))
         parts += [f"## {path.stem}", playbook_section(path)]
     yield "playbooks.md", page(parts)
+    yield "variables.md", variables_page()
     for path in sorted((CHECKOUT / "roles").iterdir()):
         kinds["roles"].append((path.name, f"roles/{path.name}.md"))
         yield f"roles/{path.name}.md", role_page(path)
@@ -70,6 +71,7 @@ def all_pages() -> Iterator[tuple[str, str]]:
 def index(kinds: Mapping[str, list[tuple[str, str]]]) -> str:
     """List all pages by kind."""
     parts = [NOTE, "# Reference", f"Everything that `{COLLECTION}` offers, with every option."]
+    parts += ["## Inventory", "- [webstack_apps](variables.md), what an app is"]
     for kind, pages in kinds.items():
         parts += [f"## {kind.capitalize()}", "\n".join(f"- [{name}]({link})" for name, link in pages)]
     return page(parts)
@@ -85,6 +87,37 @@ def playbook_section(path: Path) -> str:
     if not any(line.startswith("  ") for line in comment):
         blocks.append(f"    ansible-playbook {path.name} -i INVENTORY")
     return "\n\n".join(blocks).replace(f"ansible-playbook {path.name}", f"ansible-playbook {COLLECTION}.{path.stem}")
+
+
+def variables_page() -> str:
+    """Return the page of webstack_apps; a key is described beside its type, or by the role variable of its name."""
+    keys = load("playbooks/vars/webstack_apps.yml")["__webstack_app"]["options"]
+    variables = load("roles/gunicorn_app/meta/argument_specs.yml")["argument_specs"]["main"]["options"]
+    sites = load("roles/nginx_proxy/meta/argument_specs.yml")["argument_specs"]["main"]["options"]["nginx_proxy_sites"]
+    described = {
+        name: option if "description" in option else with_description(option, variables, sites["options"], name)
+        for name, option in keys.items()
+    }
+    silent = [name for name, option in described.items() if "description" not in option]
+    if silent:
+        raise SystemExit(f"playbooks/vars/webstack_apps.yml: describe {', '.join(silent)}")
+    about = "One entry for each app. Only `name`, `source` and `entrypoint` are required; numbers come from the plan."
+    return page([NOTE, "# webstack_apps", about, items(described)])
+
+
+def with_description(
+    option: Mapping[str, Any], variables: Mapping[str, Any], sites: Mapping[str, Any], name: str
+) -> dict[str, Any]:
+    """Return an option with what the role variable of its name says; what is required is the option's own matter."""
+    described = variables.get(f"gunicorn_app_{name}") or sites.get(name) or {}
+    parts = {
+        key: {**described.get("options", {}).get(key, {}), **part} for key, part in option.get("options", {}).items()
+    }
+    return {**described, "required": False, **option, "options": parts}
+
+
+def load(name: str) -> Any:
+    return yaml.safe_load((CHECKOUT / name).read_text(encoding="utf-8"))
 
 
 def page(parts: Iterable[str]) -> str:
@@ -129,7 +162,7 @@ def documentation(path: Path) -> dict[str, str]:
 
 def role_page(path: Path) -> str:
     """Return the page of a role: its entry points, and each set of variables once."""
-    specs = yaml.safe_load((path / "meta" / "argument_specs.yml").read_text(encoding="utf-8"))["argument_specs"]
+    specs = load(f"roles/{path.name}/meta/argument_specs.yml")["argument_specs"]
     parts = [NOTE, f"# {COLLECTION}.{path.name}"]
     first: dict[str, Any] = {}
     for name, spec in specs.items():
