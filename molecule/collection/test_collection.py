@@ -57,7 +57,13 @@ def run(command: str, directory: Path, **variables: str) -> Result:
         **variables,
     }
     done = subprocess.run(
-        command.split(), cwd=directory, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True
+        command.split(),
+        cwd=directory,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     return Result(command, done.returncode, done.stdout, done.stderr)
 

@@ -168,7 +168,9 @@ def hard_work(host: str) -> None:
 
     def work(path: str) -> list[int]:
         url = f"http://{address(host)}{path}"
-        return [requests.get(url, headers={"Host": DOMAIN}, timeout=PATIENCE_SECONDS).status_code for _ in range(25)]
+        return [
+            requests.get(url, headers={"Host": DOMAIN}, timeout=PATIENCE_SECONDS).status_code for _unused in range(25)
+        ]
 
     with ThreadPoolExecutor() as pool:
         answers = [status for statuses in pool.map(work, ("/memory?mb=20", "/burn?ms=100")) for status in statuses]

@@ -25,7 +25,9 @@ APPS = [
     ("bookworm", "by_index", "index.example.test", "gthread"),
 ]
 ECHOING = [app for app in APPS if app[1] in ("by_path", "by_git", "by_archive", "demo")]
-by_app = pytest.mark.parametrize(("host", "app", "domain", "worker"), APPS, ids=[app for _, app, _, _ in APPS])
+by_app = pytest.mark.parametrize(
+    ("host", "app", "domain", "worker"), APPS, ids=[app for _unused, app, _unused, _unused in APPS]
+)
 
 
 def ask(host: str, domain: str, path: str = "/") -> requests.Response:
@@ -58,7 +60,9 @@ def test_the_unit_is_hardened_and_did_not_restart(host: str, app: str, domain: s
     assert found is not None and float(found[1]) <= 1.5, said
 
 
-@pytest.mark.parametrize(("host", "app", "domain", "worker"), ECHOING, ids=[app for _, app, _, _ in ECHOING])
+@pytest.mark.parametrize(
+    ("host", "app", "domain", "worker"), ECHOING, ids=[app for _unused, app, _unused, _unused in ECHOING]
+)
 def test_it_answers_rightly_under_load(host: str, app: str, domain: str, worker: str) -> None:
     url = f"https://{address(host)}" if host == "bookworm" else f"http://{address(host)}"
     with Traffic(url, host=domain, clients=4, streams=1, rate=50, stream_seconds=2, tls_verify=False) as traffic:
@@ -68,7 +72,9 @@ def test_it_answers_rightly_under_load(host: str, app: str, domain: str, worker:
     assert report.releases == [released(host, app)]
 
 
-@pytest.mark.parametrize(("app", "domain"), [(app, domain) for host, app, domain, _ in ECHOING if host == "workers"])
+@pytest.mark.parametrize(
+    ("app", "domain"), [(app, domain) for host, app, domain, _unused in ECHOING if host == "workers"]
+)
 def test_each_domain_leads_to_its_app(app: str, domain: str) -> None:
     assert ask("workers", domain).json()["release"] == released("workers", app)
 

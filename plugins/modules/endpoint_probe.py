@@ -12,7 +12,7 @@ module: endpoint_probe
 short_description: Check what an endpoint answers, and how it holds up under a bounded load
 version_added: 0.1.0
 author:
-  - The rightsize.webstack authors (@rightsize)
+  - The rightsize.webstack authors (!UNKNOWN)
 description:
   - Sends the declared requests and judges status, headers, JSON content, text and time of the answers.
   - Optionally sends a bounded load and judges error rate, latency percentiles and throughput.

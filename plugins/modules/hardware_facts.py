@@ -12,7 +12,7 @@ module: hardware_facts
 short_description: Read what a machine really offers to its services
 version_added: 0.1.0
 author:
-  - The rightsize.webstack authors (@rightsize)
+  - The rightsize.webstack authors (!UNKNOWN)
 description:
   - Reads processors, memory, storage, limits and board of a machine from C(/proc) and C(/sys), and returns
     them as the fact C(hardware).
@@ -151,7 +151,7 @@ ansible_facts:
                   type: float
                   returned: success
                   sample: 1.0
-                max_mhz: {description: The highest clock, in MHz., type: int, returned: success, sample: 2400}
+                max_mhz: {description: The highest clock (MHz)., type: int, returned: success, sample: 2400}
         memory:
           description: Memory, in MiB unless named otherwise.
           type: dict
@@ -164,7 +164,7 @@ ansible_facts:
               returned: success
               sample: 2048
             usable_mb: {description: The smaller of both., type: int, returned: success, sample: 2048}
-            swap_mb: {description: All swap, zram included., type: int, returned: success, sample: 2048}
+            swap_mb: {description: "All swap, zram included.", type: int, returned: success, sample: 2048}
             zram_mb:
               description: Compressed memory used as swap. It is no additional memory.
               type: int

@@ -14,7 +14,7 @@ description:
   - Tells what is live, what is warm, what every release was made from and when, what came before it, who is at
     work now, how many workers serve, and how much memory they may use.
 author:
-  - The rightsize.webstack authors
+  - The rightsize.webstack authors (!UNKNOWN)
 attributes:
   check_mode:
     description: It only reads.

@@ -16,7 +16,7 @@ description:
   - Run it with C(delegate_to=localhost). It writes to the controller's cache only, in check mode too.
   - Leaves out what git ignores in a checkout, and always C(.git), virtualenvs, caches and C(.env) files.
 author:
-  - The rightsize.webstack authors
+  - The rightsize.webstack authors (!UNKNOWN)
 attributes:
   check_mode:
     description: Works as always, because only the cache on the controller is written.

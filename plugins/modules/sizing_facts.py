@@ -12,7 +12,7 @@ module: sizing_facts
 short_description: Divide one host among the apps and services that it carries
 version_added: "0.1.0"
 author:
-  - The rightsize.webstack authors (@rightsize)
+  - The rightsize.webstack authors (!UNKNOWN)
 description:
   - Computes how many workers, how much memory and how many connections each app and service of a host gets,
     from what M(rightsize.webstack.hardware_facts) read and from what the apps declare.

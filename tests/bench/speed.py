@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Copyright (c) 2026, the rightsize.webstack authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -104,7 +103,7 @@ def _play(scratch: Path, name: str, task: str) -> Path:
 
 
 def _wait_until_stopped(release: str | None) -> None:
-    for _ in range(120):
+    for _unused in range(120):
         if podman_exec(HOST, "systemctl", "is-active", "--quiet", f"demo@{release}.service", check=False).returncode:
             return
         time.sleep(0.5)

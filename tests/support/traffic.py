@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Copyright (c) 2026, the rightsize.webstack authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -203,7 +202,7 @@ class Traffic:
             *((f"stream {number}", self._read_streams) for number in range(1, streams + 1)),
             *((f"websocket {number}", self._hold_websocket) for number in range(1, websockets + 1)),
         ]
-        self._first_answers = {name: threading.Event() for name, _ in jobs}
+        self._first_answers = {name: threading.Event() for name, _unused in jobs}
         self._threads = [
             threading.Thread(target=self._guard, args=(job, name), name=name, daemon=True) for name, job in jobs
         ]
@@ -575,7 +574,7 @@ def _events(connection: _Connection, response: http.client.HTTPResponse) -> Iter
     fields: dict[str, str] = {}
     for text in connection.read_lines(response):
         if text:
-            name, _, value = text.partition(":")
+            name, _unused, value = text.partition(":")
             fields[name] = value.strip()
         elif fields:
             yield fields.get("event", ""), _decode(fields.get("data", "").encode())
@@ -615,7 +614,7 @@ class _WebSocket:
     def __enter__(self) -> _WebSocket:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *_unused: object) -> None:
         self._socket.close()
 
     def _shake_hands(self, endpoint: Endpoint) -> None:
@@ -626,7 +625,7 @@ class _WebSocket:
         )
         while b"\r\n\r\n" not in self._buffer:
             self._fill()
-        head, _, self._buffer = self._buffer.partition(b"\r\n\r\n")
+        head, _unused, self._buffer = self._buffer.partition(b"\r\n\r\n")
         accept = base64.b64encode(hashlib.sha1(f"{key}{WEBSOCKET_KEY_SUFFIX}".encode()).digest())
         if b" 101 " not in head.split(b"\r\n")[0] or accept not in head:
             raise Broken("status", f"no WebSocket: {_excerpt(head)}")
@@ -701,7 +700,7 @@ def main() -> int:
     )
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: ended.set())
+        signal.signal(number, lambda *_unused: ended.set())
     with traffic:
         _watch(traffic, ended, options.seconds)
     report = traffic.report()

@@ -94,7 +94,7 @@ def _parse_proc_cgroup(text: str | None) -> dict[str, str]:
     """Return the path for each version 1 controller, and for version 2 under the empty name."""
     paths: dict[str, str] = {}
     for line in (text or "").splitlines():
-        number, _, rest = line.partition(":")
+        number, _unused, rest = line.partition(":")
         names, colon, path = rest.partition(":")
         if colon and number.isdecimal() and path.startswith("/"):
             paths.update(dict.fromkeys(names.split(","), path))
@@ -207,7 +207,7 @@ def _directories(tree: Tree, hierarchy: Hierarchy, paths: Iterable[str]) -> Iter
 def _quota(tree: Tree, directory: str) -> Iterator[float]:
     text = tree.line(f"{directory}/cpu.max")
     if text is not None:
-        quota_text, _, period_text = text.partition(" ")
+        quota_text, _unused, period_text = text.partition(" ")
         quota, period = as_integer(quota_text), as_integer(period_text or str(_DEFAULT_PERIOD))
     else:
         quota = tree.integer(f"{directory}/cpu.cfs_quota_us")

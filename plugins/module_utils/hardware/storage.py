@@ -158,5 +158,5 @@ def _space(tree: Tree, mount: Mount, kind: str | None) -> tuple[int | None, int 
 
     if kind == "network":
         return None, None
-    size, _, free = (tree.noted(_note(SPACE, mount.mount_point), ask) or "").partition(" ")
+    size, _unused, free = (tree.noted(_note(SPACE, mount.mount_point), ask) or "").partition(" ")
     return as_integer(size), as_integer(free)

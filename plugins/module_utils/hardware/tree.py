@@ -107,7 +107,7 @@ class Tree:
     def _locate(self, path: str) -> str | None:
         if self.live:
             return "/" + path
-        directory, _, name = path.rpartition("/")
+        directory, _unused, name = path.rpartition("/")
         if directory not in self._directories:
             self._directories[directory] = self._resolve(directory.split("/"))
         parent = self._directories[directory]

@@ -109,7 +109,7 @@ def run_load(target: Target, load: Load) -> LoadReport:
     the library requests is missing.
     """
     shared = _Shared(load.requests, time.monotonic() + load.max_seconds)
-    clients = [Client(target) for _ in range(load.concurrency)]
+    clients = [Client(target) for _unused in range(load.concurrency)]
     threads = [threading.Thread(target=_send_share, args=(client, load, shared)) for client in clients]
     started = time.monotonic()
     for thread in threads:

@@ -63,7 +63,7 @@ def warm_up(path: Path, health: Health, urls: Iterable[str], times: int) -> list
     Returns what went wrong; a page that is slow when cold is what this is for, so
     only a missing answer or a server error (5xx) counts.
     """
-    jobs = [url for url in urls for _ in range(times)]
+    jobs = [url for url in urls for _unused in range(times)]
     if not jobs:
         return []
     with ThreadPoolExecutor(max_workers=min(len(jobs), 16)) as pool:

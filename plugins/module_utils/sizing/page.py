@@ -96,8 +96,8 @@ def _memory(lines: Sequence[Mapping[str, Any]]) -> str:
         text = escape(f"{line['for']}: {line['mb']} MB")
         parts.append(f'<i style="width:{100 * line["mb"] / total:.3f}%;background:{colour}" title="{text}"></i>')
         legend.append(f'<li><b style="background:{colour}"></b>{text}</li>')
-    bar = f'<div class="bar" role="img" aria-label="memory">{"".join(parts)}</div>'
-    return f'{bar}<ul class="legend">{"".join(legend)}</ul>'
+    stacked = f'<div class="bar" role="img" aria-label="memory">{"".join(parts)}</div>'
+    return f'{stacked}<ul class="legend">{"".join(legend)}</ul>'
 
 
 def _warnings(warnings: Sequence[str]) -> str:
@@ -120,7 +120,7 @@ def _table(hosts: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def _section(title: str, plans: Sequence[Sequence[tuple[str, str, str]]], many: bool) -> str:
-    names = list(dict.fromkeys(name for rows in plans for name, _, _ in rows))
+    names = list(dict.fromkeys(name for rows in plans for name, _unused, _unused in rows))
     columns = [{name: (value, why) for name, value, why in rows} for rows in plans]
     rows = "".join(
         f"<tr><th>{escape(name)}</th>{''.join(_cell(column.get(name), many) for column in columns)}</tr>"

@@ -20,8 +20,8 @@ def table(sizing: Mapping[str, Any], hardware: Mapping[str, Any] | None = None, 
     """
     lines = [machine(hardware)] if hardware is not None else []
     for title, rows in sections(sizing).items():
-        names = max(len(name) for name, _, _ in rows)
-        values = max(len(value) for _, value, _ in rows)
+        names = max(len(name) for name, _unused, _unused in rows)
+        values = max(len(value) for _unused, value, _unused in rows)
         lines += ["", title]
         for name, value, reason in rows:
             lines += _fold(f"  {name:<{names}}  {value:>{values}}  ", reason, width)
@@ -32,8 +32,8 @@ def sections(sizing: Mapping[str, Any]) -> dict[str, list[tuple[str, str, str]]]
     """Group name, value and reason by the part of the path before the last dot, in the order of the plan."""
     found: dict[str, list[tuple[str, str, str]]] = {}
     for path in _paths(sizing):
-        title, _, name = path.rpartition(".")
-        value, _, reason = sizing["reasons"][path].partition(": ")
+        title, _unused, name = path.rpartition(".")
+        value, _unused, reason = sizing["reasons"][path].partition(": ")
         found.setdefault("memory, MB" if title == "memory" else title, []).append((name, value, reason))
     return found
 

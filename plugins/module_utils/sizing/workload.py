@@ -57,7 +57,7 @@ def read_workload(
     _reject_unknown_apps(chosen, [name for name, _where in names])
     given = {path: value for path, value in chosen.items() if not path.startswith("gunicorn.")}
     read = []
-    for (entry, where), (name, _) in zip(entries, names):
+    for (entry, where), (name, _unused) in zip(entries, names):
         fields = _app_fields(entry, where, name, chosen)
         read.append(_read_app(fields, where, name, (measured or {}).get(name)))
         given.update({f"gunicorn.{name}.{key}": fields[key] for key in APP_NUMBERS if key in fields})
@@ -128,7 +128,7 @@ def _reject_unknown_apps(chosen: Mapping[str, Given], names: Sequence[str]) -> N
     for path, given in chosen.items():
         if not path.startswith("gunicorn.") or not names:
             continue
-        _, name, number = (path.split(".", 2) + ["", ""])[:3]
+        _unused, name, number = (path.split(".", 2) + ["", ""])[:3]
         if name not in names:
             raise SizingError(f"{given.origin}: there is no app {name!r}; known are {', '.join(sorted(names))}")
         known = (*APP_NUMBERS, *APP_CHOICES)

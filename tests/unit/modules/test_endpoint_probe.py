@@ -21,7 +21,7 @@ CHECKOUT = Path(__file__).parents[3]
 
 
 class Handler(BaseHTTPRequestHandler):
-    def log_message(self, *_: Any) -> None:
+    def log_message(self, *_unused: Any) -> None:
         """Stay quiet."""
 
     def do_GET(self) -> None:
@@ -59,7 +59,7 @@ def run_module(*flags: str, **options: Any) -> tuple[dict[str, Any], str]:
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
     output = done.stdout + done.stderr
     start = done.stdout.index("=> {") + 3
-    result, _ = json.JSONDecoder().raw_decode(done.stdout[start:])
+    result, _unused = json.JSONDecoder().raw_decode(done.stdout[start:])
     return result, output
 
 
@@ -80,7 +80,7 @@ def test_it_passes_without_changing_or_telling_a_secret(address: str) -> None:
 
 
 def test_it_fails_with_everything_that_is_wrong(address: str) -> None:
-    result, _ = run_module("--check", connect_to=address, checks=[{"path": "/private"}, {"method": "POST"}])
+    result, _unused = run_module("--check", connect_to=address, checks=[{"path": "/private"}, {"method": "POST"}])
     assert (result["passed"], result["changed"]) == (False, False)
     assert result["msg"].startswith(
         f"1 of 2 checks of http://demo.example.test (at {address}) failed, 1 skipped:\n1. GET /private\n"
@@ -90,5 +90,5 @@ def test_it_fails_with_everything_that_is_wrong(address: str) -> None:
 
 
 def test_nonsense_is_named_before_anything_is_sent() -> None:
-    result, _ = run_module(checks=[{}, {}, {"status": "ok"}])
+    result, _unused = run_module(checks=[{}, {}, {"status": "ok"}])
     assert result["msg"] == "checks[2].status: 'ok' is not a number from 100 to 599"

@@ -47,7 +47,7 @@ class Server(ThreadingHTTPServer):
             self.posts += 1
             return self.posts
 
-    def handle_error(self, *_: Any) -> None:
+    def handle_error(self, *_unused: Any) -> None:
         """Stay quiet: broken connections are what this server is for."""
 
 
@@ -56,7 +56,7 @@ class Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     server: Server
 
-    def log_message(self, *_: Any) -> None:
+    def log_message(self, *_unused: Any) -> None:
         """Stay quiet."""
 
     def do_POST(self) -> None:
@@ -337,7 +337,7 @@ def test_a_release_that_comes_back_is_listed_again_but_not_one_that_overlaps() -
 
 @pytest.mark.parametrize("limit", [{"max_seconds": 0.1}, {"max_requests": 5}])
 def test_it_stops_by_itself_and_says_that_it_saw_only_a_part(limit: dict[str, Any]) -> None:
-    report = observe("", lambda _: False, **limit)
+    report = observe("", lambda _unused: False, **limit)
     assert report.requests >= 1
     with pytest.raises(AssertionError, match=next(iter(limit))):
         report.assert_clean(minimum_requests=1)
@@ -352,7 +352,7 @@ def test_too_few_requests_or_streams_prove_nothing() -> None:
 
 
 def test_a_defect_of_the_client_itself_is_not_a_clean_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Traffic, "_post", lambda *_: 1 / 0)
+    monkeypatch.setattr(Traffic, "_post", lambda *_unused: 1 / 0)
     assert set(observe("", lambda now: now.failed > 0).kinds) == {"client"}
 
 
@@ -374,6 +374,6 @@ def test_a_terminated_command_still_reports() -> None:
             time.sleep(0.01)
         with suppress(ProcessLookupError):
             running.send_signal(signal.SIGTERM)
-        output, _ = running.communicate(timeout=10)
+        output, _unused = running.communicate(timeout=10)
     assert running.returncode == 0
     assert " 0 failed" in output

@@ -108,8 +108,8 @@ def _part_lines(architecture: str, cluster: Cluster) -> str:
     if architecture.startswith("riscv"):
         return f"isa\t\t: rv64imafdc\nuarch\t\t: {cluster.name or 'unknown'}\n"
     if architecture == "x86_64":
-        vendor, _, model = (cluster.part or "GenuineIntel 6/0").partition(" ")
-        family, _, number = model.partition("/")
+        vendor, _unused, model = (cluster.part or "GenuineIntel 6/0").partition(" ")
+        family, _unused, number = model.partition("/")
         name = cluster.name or "A processor"
         return (
             f"vendor_id\t: {vendor}\ncpu family\t: {family}\nmodel\t\t: {number}\n"
@@ -118,7 +118,7 @@ def _part_lines(architecture: str, cluster: Cluster) -> str:
     version = 8 if architecture == "aarch64" else 7
     lines = f"BogoMIPS\t: 48.00\nCPU architecture: {version}\n"
     if cluster.part:
-        implementer, _, part = cluster.part.partition("/")
+        implementer, _unused, part = cluster.part.partition("/")
         lines += f"CPU implementer\t: {implementer}\nCPU part\t: {part}\n"
     return lines
 

@@ -62,7 +62,7 @@ def _mounts() -> tuple[dict[str, Path], int]:
     found: dict[str, Path] = {}
     unified = None
     for line in Path("/proc/self/mountinfo").read_text().splitlines():
-        left, _, right = line.partition(" - ")
+        left, _unused, right = line.partition(" - ")
         fstype, _source, options = right.split()[:3]
         point = Path(left.split()[4])
         if fstype == "cgroup":

@@ -46,7 +46,7 @@ class Server(ThreadingHTTPServer):
         self.ended = threading.Event()
         super().__init__(address, handler or Handler)
 
-    def handle_error(self, *_: Any) -> None:
+    def handle_error(self, *_unused: Any) -> None:
         """Stay quiet: clients that give up are what some tests are about."""
 
 
@@ -65,7 +65,7 @@ class Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     server: Server
 
-    def log_message(self, *_: Any) -> None:
+    def log_message(self, *_unused: Any) -> None:
         """Stay quiet."""
 
     def address_string(self) -> str:
@@ -256,7 +256,7 @@ def test_an_answer_that_does_not_end_is_cut_off(run: Run, path: str) -> None:
 
 
 def test_checks_for_which_no_time_is_left_fail_and_say_so(run: Run, server: Server) -> None:
-    _, late = run({"path": "/hang"}, {"path": "/late"}, timeout_seconds=0.2)
+    _unused, late = run({"path": "/hang"}, {"path": "/late"}, timeout_seconds=0.2)
     assert (late.passed, late.got, late.tries) == (False, "not sent: no time left", 0)
     assert server.requests == ["GET /hang"]
 

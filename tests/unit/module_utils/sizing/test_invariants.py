@@ -147,7 +147,7 @@ def given_numbers_are_kept(_hardware: Hardware, workload: HostWorkload, result: 
     """What the user gave stands in the plan, and its reason names the variable."""
     facts = result.to_dict()
     for path, chosen in workload.given.items():
-        _, app, number = path.split(".")
+        _unused, app, number = path.split(".")
         assert facts["gunicorn"][app][number] == chosen.value
         assert chosen.origin in facts["reasons"][path]
 
