@@ -25,7 +25,7 @@ from hypothesis import strategies as st
     ],
 )
 def test_the_kernels_notations(text: str, cpus: set[int]) -> None:
-    assert parse_cpu_list(text) == cpus
+    assert parse_cpu_list(text) == frozenset(cpus)
 
 
 @pytest.mark.parametrize("text", ["0-", "-3", "a", "0-3,x", "3-0", "0x3", "1" * 30, None])
