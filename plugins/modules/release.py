@@ -20,7 +20,7 @@ description:
     what served before serves again, and the message says why, with the last lines of the journal.
   - A lock that dies with its holder keeps two runs for one app apart.
 author:
-  - The rightsize.webstack authors
+  - The rightsize.webstack authors (!UNKNOWN)
 attributes:
   check_mode:
     description: Says what would be built or activated.
@@ -100,11 +100,59 @@ options:
   settings:
     description:
       - How the release is run and handed over, kept with it.
-      - Keys are C(health) (C(path), C(status), C(timeout), C(host)), C(warmup) (paths), C(warmup_requests), C(checks)
-        (as O(rightsize.webstack.endpoint_probe#module:checks)), C(check_url), C(check_connect_to), C(migrate) (list of
-        C(run) and C(undo)), C(keep_warm), C(drain_seconds), C(start_timeout) and C(unit).
+      - Keys are C(health) (C(path), C(status), C(timeout), C(host)), C(warmup) (paths), C(warmup_requests),
+        C(check_url), C(check_connect_to), C(migrate) (list of C(run) and C(undo)), C(keep_warm), C(drain_seconds),
+        C(start_timeout) and C(unit).
     type: dict
     default: {}
+  checks:
+    description:
+      - What must hold through nginx after the switch, kept with the release. As
+        O(rightsize.webstack.endpoint_probe#module:checks).
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: What to call the check. Method and path when not given.
+        type: str
+      path:
+        description: Path and query. V(/) when not given.
+        type: str
+      method:
+        description: One of GET, HEAD, OPTIONS, POST, PUT, PATCH, DELETE. GET when not given.
+        type: str
+      headers:
+        description: Headers to send. They can be seen in logs.
+        type: dict
+      secret_headers:
+        description: Headers to send that are kept out of logs, such as Authorization.
+        type: dict
+      json:
+        description: What to send as a JSON body.
+        type: raw
+      body:
+        description: What to send as a body of text. Not together with O(checks[].json).
+        type: str
+      status:
+        description: The status to expect, or a list of statuses. 200 when not given.
+        type: raw
+      expect_headers:
+        description: Names of headers that must be there, each with a regular expression that its value must contain.
+        type: dict
+      expect_json:
+        description:
+          - Dotted paths (V(data.0.id); V(a\\.b) for a dot in a name; V(.) for the whole document), each with the value
+            wanted there, or with a mapping of one operator.
+          - The operators are C(equals), C(exists) (true or false), C(matches) (a regular expression)
+            and C(length) (of a list, mapping or text).
+        type: dict
+      contains:
+        description: A text that the body must contain.
+        type: str
+      max_seconds:
+        description: How long the complete answer may take. 10 s when not given.
+        type: float
   keep:
     description: How many releases to keep, the current one included. What runs and what is newer is kept besides.
     type: int
@@ -186,6 +234,7 @@ left_behind:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.rightsize.webstack.plugins.module_utils.probe.options import CHECK_OPTIONS
 from ansible_collections.rightsize.webstack.plugins.module_utils.probe.parse import parse_checks, parse_target
 from ansible_collections.rightsize.webstack.plugins.module_utils.probe.report import failure_message
 from ansible_collections.rightsize.webstack.plugins.module_utils.probe.runner import run_checks
@@ -238,6 +287,7 @@ def main() -> None:
             "python": {"type": "path", "default": "/usr/bin/python3"},
             "build_environment": {"type": "dict", "default": {}},
             "settings": {"type": "dict", "default": {}},
+            "checks": {"type": "list", "elements": "dict", "default": [], "options": CHECK_OPTIONS},
             "keep": {"type": "int", "default": 5},
             "force": {"type": "bool", "default": False},
             "skip_checks": {"type": "bool", "default": False},

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .activate import Check, Outcome, Run, activate, roll_back
@@ -31,7 +31,7 @@ def parse_spec(options: Mapping[str, Any]) -> Spec:
     if not options["source"] and not options["reuse_source"]:
         raise ReleaseError("source: say what to build from, or reuse_source to keep the code of the current release")
     try:
-        settings = Settings.from_dict(options["settings"])
+        settings = Settings.from_dict({**options["settings"], "checks": _given(options.get("checks") or ())})
     except TypeError as error:
         raise ReleaseError(f"settings: {error}") from None
     return Spec(
@@ -49,6 +49,11 @@ def parse_spec(options: Mapping[str, Any]) -> Spec:
         environment=_strings(options["environment"]),
         secrets=_strings(options["secrets"]),
     )
+
+
+def _given(checks: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Leave out what Ansible fills in for options that were not given."""
+    return [{key: value for key, value in check.items() if value is not None} for check in checks]
 
 
 def _strings(values: Mapping[str, Any]) -> dict[str, str]:
