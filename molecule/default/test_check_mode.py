@@ -38,7 +38,7 @@ def test_the_diff_of_a_dry_run_is_what_would_change(tmp_path: Path) -> None:
     run_playbook("deploy", write_inventory(tmp_path, HOST)).assert_ok()
     before, served = footprint(HOST), serving(HOST)
     changed = write_inventory(
-        tmp_path, HOST, {"workers": 4, "memory_max_mb": 777, "body_size_mb": 3, "environment": {"DEMO_X": "one"}}
+        tmp_path, HOST, {"workers": 5, "memory_max_mb": 777, "body_size_mb": 3, "environment": {"DEMO_X": "one"}}
     )
     shown = run_playbook("deploy", changed, check=True, diff=True).assert_ok().stdout.splitlines()
     for line in (
@@ -48,7 +48,7 @@ def test_the_diff_of_a_dry_run_is_what_would_change(tmp_path: Path) -> None:
         "+        client_max_body_size 3m;",
     ):
         assert any(found.startswith(line) for found in shown), f"the diff has no line {line!r}"
-    assert any(line.startswith("+") and '"workers = 4"' in line for line in shown)
+    assert any(line.startswith("+") and '"workers = 5"' in line for line in shown)
     assert any(line.startswith("+") and '"DEMO_X": "one"' in line for line in shown)
     assert changes(before, footprint(HOST)) == []
     assert serving(HOST) == served

@@ -8,6 +8,7 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,8 @@ VALUES = {
     "DEMO_EMPTY": "",
     "DEMO_TAB": f"\t{CANARY}\t",
 }
-# Where the canary may be: the one file of the release, which only root can read.
+CHECK = {"path": "/health", "secret_headers": {"Authorization": f"Bearer {CANARY}"}}
+# Where the canary may be, for root alone: what the app gets, and for the check's header what the release keeps.
 SKIPPED = ("/proc", "/sys", "/dev")
 
 
@@ -55,7 +57,7 @@ class Watch:
         self._thread.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *_unused: object) -> None:
         self._ended.set()
         self._thread.join()
 
@@ -84,7 +86,7 @@ def watch() -> Watch:
 @pytest.fixture(scope="module", autouse=True)
 def runs(inventory: Path, watch: Watch) -> Iterator[list[Result]]:
     """Deploy with secrets, as loudly and as curiously as Ansible can, and ask for all that can be asked."""
-    app: dict[str, Any] = {"secrets": VALUES, "environment": {"DEMO_PUBLIC": "shown"}}
+    app: dict[str, Any] = {"secrets": VALUES, "environment": {"DEMO_PUBLIC": "shown"}, "checks": [CHECK]}
     write_inventory(inventory, HOST, app)
     with watch:
         found = [run_playbook("deploy", inventory, check=True, diff=True, verbosity=3).assert_ok()]
@@ -118,7 +120,7 @@ def test_only_roots_own_files_have_it() -> None:
     found = podman_exec(HOST, "grep", "-rlaF", "--devices=skip", *exclude, CANARY, "/", check=False).stdout.split()
     assert found
     for path in found:
-        assert path.startswith("/srv/demo/releases/") and path.endswith("/etc/environment"), path
+        assert fnmatch(path, "/srv/demo/releases/*/etc/environment") or fnmatch(path, "/srv/demo/releases/*.json"), path
         assert podman_exec(HOST, "stat", "-c", "%a %U", path).stdout.strip() == "600 root"
 
 
@@ -141,8 +143,9 @@ def test_neither_journal_nor_units_have_it() -> None:
         {"secrets": {"DEMO_PLAIN": CANARY, "a b": CANARY}},
         {"secrets": {"DEMO_PLAIN": CANARY}, "workers": "many"},
         {"secrets": {"DEMO_PLAIN": CANARY}, "workload": "heavy"},
+        {"checks": [{**CHECK, "pth": "/"}]},
     ],
-    ids=lambda mistake: ", ".join(mistake),
+    ids=", ".join,
 )
 def test_a_refusal_does_not_tell_it(mistake: dict[str, Any], tmp_path: Path) -> None:
     app = {"secrets": VALUES, **mistake}
