@@ -92,6 +92,15 @@ def test_the_kernel_holds_the_slice_to_the_new_limit() -> None:
     assert memory_limit_mb() == 700
 
 
+def test_a_limit_alone_reaches_the_kernel_without_a_new_release(inventory: Path) -> None:
+    served = serving(HOST)
+    for limit in (650, 700):
+        changed = write_inventory(inventory, HOST, {**APP, "memory_max_mb": limit}, variables=VARIABLES)
+        run_playbook("deploy", changed).assert_ok()
+        assert memory_limit_mb() == limit
+    assert serving(HOST) == served
+
+
 def test_nginx_that_was_written_but_never_reloaded_is_healed(inventory: Path) -> None:
     """What a run leaves that was killed between the two."""
     podman_exec(HOST, "sh", "-c", f"cp {NGINX} /root/nginx.after && cp /root/nginx.before {NGINX} && nginx -s reload")
@@ -105,7 +114,9 @@ def test_nginx_that_was_written_but_never_reloaded_is_healed(inventory: Path) ->
 def test_a_unit_that_was_written_but_never_loaded_is_healed(inventory: Path) -> None:
     old = f"cp {SLICE} /root/slice.after && cp /root/slice.before {SLICE} && systemctl daemon-reload"
     podman_exec(HOST, "sh", "-c", old)
+    podman_exec(HOST, "systemd-run", "--quiet", "--wait", "--slice=demo.slice", "true")  # now the kernel follows
     podman_exec(HOST, "sh", "-c", f"sleep 1; cp /root/slice.after {SLICE} && rm /root/slice.after")
     assert memory_limit_mb() != 700
     run_playbook("deploy", inventory).assert_ok()
     assert memory_limit_mb() == 700
+    assert "NeedDaemonReload=no" in podman_exec(HOST, "systemctl", "show", "demo.slice").stdout

@@ -46,6 +46,7 @@ from .systemd import (
     inherits_socket,
     journal_tail,
     reload_if_needed,
+    renew_limits,
     run_confined,
     schedule_stop,
     stop_is_scheduled,
@@ -111,6 +112,7 @@ def activate(run: Run, release_id: str) -> Outcome:
     serving = run.steps.take("settle", lambda: settle(run, target.id))
     if serving == target.id == current_id(layout) and unit_state(layout.unit(target.id)).running:
         _require_health(run, target)
+        run.steps.take("limits", lambda: renew_limits(f"{layout.app}.slice"))
         return Outcome(target.id, serving, changed=False, steps=run.steps.taken)
     history = read_history(layout)
     before = read_release(layout, serving) if serving and serving != target.id else None

@@ -62,6 +62,11 @@ def reload_if_needed(*patterns: str) -> None:
         systemctl("daemon-reload")
 
 
+def renew_limits(slice_unit: str) -> None:
+    """Make the kernel hold a slice to the limits that systemd has loaded: that happens when a unit starts in it."""
+    _run(["systemd-run", "--quiet", "--wait", "--collect", f"--slice={slice_unit}", "true"])
+
+
 def unit_state(unit: str) -> UnitState:
     """Return the state of one unit; an unknown one is inactive."""
     return unit_states(unit).get(unit, UnitState(unit, "inactive", "dead", 0, 0))
