@@ -103,7 +103,11 @@ def test_a_wheel_is_sent_and_named_as_the_requirement(tmp_path: Path) -> None:
 
 MISTAKES = [
     ({}, "demo.main:app", "neither demo/main.py nor demo/main/__init__.py"),
-    ({"demo/main.py": "application = 1\nimport os\n"}, "demo.main:app", "defines no 'app'; name one of application, os"),
+    (
+        {"demo/main.py": "application = 1\nimport os\n"},
+        "demo.main:app",
+        "defines no 'app'; name one of application, os",
+    ),
     ({"demo/main.py": "def app(:\n"}, "demo.main:app", "is not valid Python"),
     (CODE, "demo.main", "not of the form package.module:name"),
     (CODE, "demo/main.py:app", "not of the form package.module:name"),
