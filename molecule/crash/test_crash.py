@@ -20,9 +20,9 @@ from support.playbooks import (
     DOMAIN,
     Result,
     address,
-    container,
     finish_playbook,
     podman_exec,
+    reboot,
     run_playbook,
     serving,
     start_playbook,
@@ -108,11 +108,6 @@ def signal_module(host: str, signal: str) -> None:
     """Send a signal to what works on the host for a controller, if anything does: it holds the lock."""
     holder = f"sed -n 's/.*\"pid\": \\([0-9]*\\).*/\\1/p' {LOCK}"
     podman_exec(host, "sh", "-c", f"[ ! -e {LOCK} ] || flock --nonblock {LOCK} true || kill -{signal} $({holder})")
-
-
-def reboot(host: str) -> None:
-    subprocess.run(["podman", "restart", container(host)], check=True, capture_output=True)
-    podman_exec(host, "systemctl", "is-system-running", "--wait")
 
 
 def assert_healed(host: str) -> None:

@@ -10,7 +10,6 @@ users wait a moment instead of being turned away.
 from __future__ import annotations
 
 import re
-import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -21,9 +20,9 @@ from support.playbooks import (
     DOMAIN,
     Result,
     address,
-    container,
     finish_playbook,
     podman_exec,
+    reboot,
     run_playbook,
     serving,
     start_playbook,
@@ -234,8 +233,7 @@ def test_a_broken_release_leaves_the_old_one_serving(
 
 
 def test_a_reboot_brings_the_release_back(takes_turns: str) -> None:
-    subprocess.run(["podman", "restart", container("tiny")], check=True, capture_output=True)
-    podman_exec("tiny", "systemctl", "is-system-running", "--wait")
+    reboot("tiny")
     report = few_requests("tiny")
     report.assert_clean(minimum_requests=50)
     assert report.releases == [takes_turns]

@@ -18,6 +18,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -190,6 +191,17 @@ def podman_exec(host: str, *command: str, check: bool = True) -> subprocess.Comp
     if check:
         assert done.returncode == 0, f"{' '.join(command)} on {host}: exit code {done.returncode}\n{done.stderr}"
     return done
+
+
+def reboot(host: str, seconds: float = 60) -> None:
+    """Cut a test host's power, and wait until it has booted again; its address may change."""
+    subprocess.run(["podman", "restart", container(host)], capture_output=True, check=True)
+    end, state = time.monotonic() + seconds, ""
+    while state not in ("running", "degraded"):  # at first systemd cannot even be asked
+        assert time.monotonic() < end, f"{host} has not booted after {seconds} s"
+        state = podman_exec(host, "systemctl", "is-system-running", "--wait", check=False).stdout.strip()
+    failed = podman_exec(host, "systemctl", "--failed", "--plain", "--no-legend").stdout
+    assert state == "running", f"{host} has booted, but: {failed}"
 
 
 def address(host: str) -> str:

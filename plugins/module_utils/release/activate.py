@@ -22,6 +22,7 @@ from .errors import ReleaseError
 from .layout import Layout, replace_symlink
 from .migration import migrate, needs_migration, undo, undo_between
 from .readiness import unhealthy, warm_up
+from .running import children
 from .state import (
     BACK,
     Event,
@@ -56,6 +57,8 @@ from .systemd import (
 )
 
 SYSTEMD = Path("/etc/systemd/system")
+CRASHED_GENERATIONS = 3
+"""So many times as many workers as there are at one time, seen before the first is healthy, are a crash."""
 
 # Given a release, say what does not hold when it is asked through the proxy.
 Check = Callable[[Release], "list[str]"]
@@ -221,15 +224,24 @@ def _start(run: Run, release: Release) -> None:
 def _wait_until_healthy(layout: Layout, release: Release, socket: Path) -> None:
     unit, settings = layout.unit(release.id), release.settings
     deadline = time.monotonic() + settings.start_timeout
+    seen: set[int] = set()
     while True:
         problem = unhealthy(socket, settings.health)
         if problem is None:
             return
-        if unit_state(unit).crashed:
+        state = unit_state(unit)
+        if state.crashed or _workers_crash(state, seen):
             raise ReleaseError("crashed while starting", journal_tail(unit))
         if time.monotonic() > deadline:
             raise ReleaseError(f"was not healthy after {settings.start_timeout} s: {problem}", journal_tail(unit))
         time.sleep(0.05)
+
+
+def _workers_crash(state: UnitState, seen: set[int]) -> bool:
+    """Say whether gunicorn starts its workers again and again, which systemd does not notice; ``seen`` remembers."""
+    workers = children(state.main_pid) if state.main_pid else []
+    seen.update(workers)
+    return len(seen) >= CRASHED_GENERATIONS * max(1, len(workers))
 
 
 def _warm(release: Release, socket: Path) -> None:
