@@ -11,6 +11,7 @@ and that the next run recognises.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -298,7 +299,9 @@ def _commit(run: Run, target: Release, previous: str | None) -> None:
     """From here on the release survives a reboot."""
     if current_id(run.layout) == target.id:
         return  # it was down and is up again: what came before it stays what it was
-    record(run.layout, Event(now(), run.what, target.id, previous, run.by))
+    # Going back must work on a full disk too; going forward must not lose what a rollback needs to know.
+    with contextlib.suppress(OSError) if run.what == BACK else contextlib.nullcontext():
+        record(run.layout, Event(now(), run.what, target.id, previous, run.by))
     replace_symlink(run.layout.current, f"releases/{target.id}")
 
 
