@@ -90,11 +90,10 @@ def wait_for(host: str, condition: str, seconds: int = 60) -> None:
 def catch(deploy: subprocess.Popen[str], host: str, moment: str) -> None:
     """Wait until a deploy has come to a moment; one that ends before fails the test with what it said."""
     loop = f"until {moment}; do sleep 0.02; done"
-    watcher = subprocess.Popen(["podman", "exec", container(host), "timeout", "600", "sh", "-c", loop])
+    watcher = subprocess.Popen(["podman", "exec", container(host), "timeout", "300", "sh", "-c", loop])
     while watcher.poll() is None and deploy.poll() is None:
         time.sleep(0.02)
     if watcher.poll() != 0:
-        podman_exec(host, "pkill", "-f", "until", check=False)
         pytest.fail(f"not seen: {moment}\n{finish_playbook(deploy).stdout[-4000:]}")
 
 
