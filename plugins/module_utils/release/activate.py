@@ -41,6 +41,7 @@ from .state import (
     release_ids,
     require_release,
     rollback_target,
+    was_live,
 )
 from .systemd import (
     UnitState,
@@ -142,9 +143,10 @@ def activate(run: Run, release_id: str) -> Outcome:
 def settle(run: Run, target: str) -> str | None:
     """Mend what an interrupted run left, and return the release that serves, or should.
 
-    The committed release (``current``) gets the traffic back when it runs; instances that
-    neither serve nor are wanted now are stopped, so that there are never more than two.
-    One whose stop is scheduled is left to it: nginx may still hold connections to it.
+    The committed release (``current``) gets the traffic back when it runs. Instances that
+    neither serve nor are wanted now are stopped, so that there are never more than two; when
+    nothing is about to start, a warm one stays. One whose stop is scheduled is left to it:
+    nginx may still hold connections to it.
     """
     layout = run.layout
     instances = {_release_of(unit): state for unit, state in _instances(layout).items() if not state.stopped}
@@ -153,13 +155,20 @@ def settle(run: Run, target: str) -> str | None:
     serving = running[0] if running else committed
     if running and serving:
         _let_serve(run, serving)
+    kept = {serving, target} | (_warm_ones(layout, instances) if serving == target else set())
     for release_id in instances:
         unit = layout.unit(release_id)
-        if release_id not in (serving, target) and not stop_is_scheduled(unit):
+        if release_id not in kept and not stop_is_scheduled(unit):
             systemctl("stop", unit, check=False)
     if running:
         _drop_socket(run)
     return serving
+
+
+def _warm_ones(layout: Layout, instances: dict[str, UnitState]) -> set[str | None]:
+    """Return the releases that run after having served; a run that was cut off may have left others."""
+    history = read_history(layout)
+    return {name for name, state in instances.items() if state.running and was_live(history, name)}
 
 
 def _require_health(run: Run, release: Release) -> None:
