@@ -106,8 +106,8 @@ FAULTS = {
         ],
     ),
     "has a configuration that nginx refuses": Fault(
-        app={"rate_limits": [{"path": "/", "rate": "fast"}]},
-        says=['invalid rate "rate=fast"'],
+        app={"tls": {"certificate": "/etc/nowhere.crt", "key": "/etc/nowhere.key"}},
+        says=['cannot load certificate "/etc/nowhere.crt"'],
     ),
 }
 

@@ -233,6 +233,8 @@ left_behind:
   elements: str
 """
 
+from typing import Any
+
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.rightsize.webstack.plugins.module_utils.probe.options import CHECK_OPTIONS
 from ansible_collections.rightsize.webstack.plugins.module_utils.probe.parse import parse_checks, parse_target
@@ -244,6 +246,11 @@ from ansible_collections.rightsize.webstack.plugins.module_utils.release.operati
 from ansible_collections.rightsize.webstack.plugins.module_utils.release.state import Release
 
 
+def fresh(check: dict[str, Any]) -> dict[str, Any]:
+    """Let nginx open a connection for a check: one that it kept would be answered by the release before."""
+    return {**check, "headers": {**(check.get("headers") or {}), "X-Webstack-Fresh": "1"}}
+
+
 def ask_through_proxy(release: Release) -> list[str]:
     """Return the declared checks that don't hold when the app is asked the way that its users ask."""
     settings = release.settings
@@ -251,7 +258,7 @@ def ask_through_proxy(release: Release) -> list[str]:
         return []
     health = {"name": "health", "path": settings.health.path, "status": settings.health.status}
     try:
-        checks = parse_checks([health, *settings.checks])
+        checks = parse_checks([fresh(check) for check in (health, *settings.checks)])
         target = parse_target(settings.check_url, settings.check_connect_to, validate_certs=False)
         results = run_checks(target, checks)
     except ProbeError as error:

@@ -99,8 +99,23 @@ def journal_tail(unit: str, lines: int = 25) -> tuple[str, ...]:
     """
     _run(["journalctl", "--sync"])
     done = _run(["journalctl", "--unit", unit, "--lines", "5000", "--output", "cat", "--no-pager", "--quiet"])
-    shown = [shorten(part) for line in done.stdout.splitlines() for part in readable(line)]
-    return tuple(shown[-lines:])
+    shown = [part for line in done.stdout.splitlines() for part in readable(line)]
+    return tuple(shorten(line) for line in trim_tracebacks(shown)[-lines:])
+
+
+def trim_tracebacks(lines: Sequence[str]) -> list[str]:
+    """Leave only the ends of tracebacks: gunicorn's own, after the app's, would push the cause out of sight."""
+    trimmed: list[str] = []
+    calls: list[str] | None = None
+    for line in lines:
+        if line.startswith("Traceback (most recent call last):"):
+            calls = []
+        elif calls is not None and line.startswith(" "):
+            calls += [line] if line.strip(" ~^") else []
+        else:
+            trimmed += [*(calls or [])[-TRACEBACK_LINES:], line]
+            calls = None
+    return trimmed + (calls or [])[-TRACEBACK_LINES:]
 
 
 def readable(line: str) -> list[str]:

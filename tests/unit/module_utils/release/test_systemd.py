@@ -12,6 +12,7 @@ from ansible_collections.rightsize.webstack.plugins.module_utils.release.systemd
     inherits_socket,
     readable,
     shorten,
+    trim_tracebacks,
 )
 
 
@@ -22,6 +23,27 @@ def test_a_logged_exception_shows_the_end_of_its_traceback() -> None:
     assert shown[0] == "ERROR: Exception in worker process"
     assert shown[-2:] == [calls[-1], "RuntimeError: no licence"]
     assert len(shown) < 10
+
+
+def test_gunicorns_own_traceback_leaves_room_for_the_apps() -> None:
+    calls = [line for number in range(30) for line in (f'  File "{number}.py"', "    run()", "    ~~~^^")]
+    shown = trim_tracebacks(
+        ["RuntimeError: no licence", "Traceback (most recent call last):", *calls, "HaltServer", "end"]
+    )
+    assert shown == [
+        "RuntimeError: no licence",
+        '  File "28.py"',
+        "    run()",
+        '  File "29.py"',
+        "    run()",
+        "HaltServer",
+        "end",
+    ]
+
+
+def test_lines_that_belong_to_no_traceback_stay() -> None:
+    assert trim_tracebacks(["one", "  indented", "two"]) == ["one", "  indented", "two"]
+    assert trim_tracebacks(["Traceback (most recent call last):", "  File"]) == ["  File"]
 
 
 @pytest.mark.parametrize("logger", ["gunicorn.access", "uvicorn.access"])
