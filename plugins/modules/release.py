@@ -13,8 +13,9 @@ version_added: 0.1.0
 description:
   - A release is a directory below C(/srv/APP/releases) and an instance of the systemd unit C(APP@.service), both named
     by when it was made and what is in it. It is built once and never changed.
-  - O(state=built) makes one from a packed source. O(state=active) makes one live. O(state=rolled_back) makes the one
-    live that the current release replaced. Going forward and going back are the same operation.
+  - O(state=active) makes one live, either the one that O(release) names or one built from O(source) or, with
+    O(reuse_source), from the code that is live. O(state=rolled_back) makes the one live that the current release
+    replaced. Going forward and going back are the same operation.
   - A release is started beside the one that serves and asked on a socket of its own until it answers as declared.
     Then the socket that nginx names is renamed, and the declared checks are made through nginx. When anything fails,
     what served before serves again, and the message says why, with the last lines of the journal.
@@ -36,11 +37,11 @@ options:
   state:
     description: What to do.
     type: str
-    choices: [built, active, rolled_back]
+    choices: [active, rolled_back]
     required: true
   release:
     description:
-      - The release to activate, with O(state=active).
+      - The release to activate, with O(state=active). Without it one is built, unless an equal one is live.
       - The release to go back to, with O(state=rolled_back), or the version that it was made from (C(v1.4.0)).
         By default the one that the current release replaced.
     type: str
@@ -62,7 +63,7 @@ options:
     type: bool
     default: false
   config:
-    description: Text of gunicorn.conf.py. Needed with O(state=built).
+    description: Text of gunicorn.conf.py. Needed to build.
     type: str
   environment:
     description: Environment variables of the app.
@@ -180,23 +181,16 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Build a release
+- name: Release new code
   rightsize.webstack.release:
     app: agente
-    state: built
+    state: active
     source:
       digest: 3f6c0f0f2f4b8a11
       label: agente v1.4.0
       archive: /srv/agente/incoming/3f6c0f0f2f4b8a11.tar.gz
     config: "{{ lookup('ansible.builtin.template', 'gunicorn.conf.py.j2') }}"
     server_requirements: [gunicorn==27.0.1]
-  register: built
-
-- name: Make it live
-  rightsize.webstack.release:
-    app: agente
-    state: active
-    release: "{{ built.release }}"
 
 - name: Go back to the release before it
   rightsize.webstack.release:
@@ -206,13 +200,13 @@ EXAMPLES = r"""
 
 RETURN = r"""
 release:
-  description: The release that was built, or that is live now. Empty in check mode when it would have to be built.
+  description: The release that is live now. Empty in check mode when it would have to be built.
   returned: success
   type: str
   sample: 20261121T041000Z-1a2b3c4
 previous:
   description: What was live before.
-  returned: with O(state=active) and O(state=rolled_back)
+  returned: success
   type: str
   sample: 20261120T171503Z-9f8e7d6
 steps:
@@ -223,12 +217,12 @@ steps:
   sample: [[start, 0.31], [health, 0.62], [switch, 0.0]]
 pruned:
   description: Old releases that were removed.
-  returned: with O(state=active)
+  returned: when something was activated
   type: list
   elements: str
 left_behind:
   description: What could not be taken back by a rollback.
-  returned: with O(state=active) and O(state=rolled_back)
+  returned: success
   type: list
   elements: str
 """
@@ -271,7 +265,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "app": {"type": "str", "required": True},
-            "state": {"type": "str", "required": True, "choices": ["built", "active", "rolled_back"]},
+            "state": {"type": "str", "required": True, "choices": ["active", "rolled_back"]},
             "release": {"type": "str"},
             "kind": {"type": "str", "choices": ["deploy", "reload"], "default": "deploy"},
             "source": {
@@ -301,7 +295,7 @@ def main() -> None:
             "by": {"type": "str", "default": "unknown"},
             "lock_timeout": {"type": "float", "default": 10},
         },
-        required_if=[("state", "built", ("config",)), ("state", "active", ("release",))],
+        required_if=[("state", "active", ("release", "config"), True)],
         supports_check_mode=True,
     )
     try:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the rightsize.webstack authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The three things one can ask for: a release built, a release active, the last change rolled back."""
+"""What one can ask for: new code or configuration live, a given release live, the last change rolled back."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from .state import current_id, find_release, live_id, read_history, rollback_tar
 def run(options: Mapping[str, Any], check_mode: bool, check: Check) -> dict[str, Any]:
     """Do what the options of the release module ask for, and return the module's result."""
     layout = Layout(check_app_name(options["app"]))
-    if options["state"] == "built":
-        return _build(layout, options, check_mode)
+    if options["state"] == "active" and not options["release"]:
+        return _deploy(layout, options, check_mode, check)
     return _activate(layout, options, check_mode, check)
 
 
@@ -60,38 +60,52 @@ def _strings(values: Mapping[str, Any]) -> dict[str, str]:
     return {str(name): "" if value is None else str(value) for name, value in values.items()}
 
 
-def _build(layout: Layout, options: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
+def _deploy(layout: Layout, options: Mapping[str, Any], check_mode: bool, check: Check) -> dict[str, Any]:
     spec = parse_spec(options)
     if check_mode:
-        return _would_build(layout, spec, options)
-    with hold(layout.lock, "building a release", options["by"], options["lock_timeout"]):
+        return _would_deploy(layout, spec, options)
+    task = _task(layout, options, options["kind"], check)
+    with hold(
+        layout.lock,
+        f"{task.what} of {spec.source_label or 'the code that is live'}",
+        options["by"],
+        options["lock_timeout"],
+    ):
         if options["reuse_source"]:
             spec = copy_current(layout, spec)
         diff = difference(layout, spec)
         built = build(layout, spec, options["by"], options["uv_version"], options["force"])
-    return {"changed": built.built, "release": built.id, "steps": built.steps, "diff": diff}
+        outcome = activate(task, built.id)
+    result = _result(outcome)
+    result["changed"] |= built.built
+    return {**result, "steps": [*built.steps, *outcome.steps], "diff": [diff, result["diff"]]}
 
 
-def _would_build(layout: Layout, spec: Spec, options: Mapping[str, Any]) -> dict[str, Any]:
+def _would_deploy(layout: Layout, spec: Spec, options: Mapping[str, Any]) -> dict[str, Any]:
     if options["reuse_source"]:
         spec = copy_current(layout, spec)
     known = None if options["force"] else find_equal(layout, spec)
     diff = difference(layout, spec)
-    return {"changed": known is None, "release": known.id if known else "", "steps": [], "diff": diff}
+    if known is None:
+        return {"changed": True, "release": "", "previous": current_id(layout), "steps": [], "diff": [diff]}
+    result = _would_activate(layout, {**options, "release": known.id})
+    return {**result, "diff": [diff, result["diff"]]}
 
 
 def _activate(layout: Layout, options: Mapping[str, Any], check_mode: bool, check: Check) -> dict[str, Any]:
     back = options["state"] == "rolled_back"
     if check_mode:
         return _would_activate(layout, options)
-    what = "rollback" if back else options["kind"]
-    checker: Check = (lambda _release: []) if options["skip_checks"] else check
-    task = Run(layout, what, options["by"], checker, options["keep"])
-    with hold(
-        layout.lock, f"{what} of {options['release'] or 'the last release'}", options["by"], options["lock_timeout"]
-    ):
+    task = _task(layout, options, "rollback" if back else options["kind"], check)
+    what = f"{task.what} of {options['release'] or 'the last release'}"
+    with hold(layout.lock, what, options["by"], options["lock_timeout"]):
         outcome = roll_back(task, options["release"]) if back else activate(task, options["release"])
     return _result(outcome)
+
+
+def _task(layout: Layout, options: Mapping[str, Any], what: str, check: Check) -> Run:
+    checker: Check = (lambda _release: []) if options["skip_checks"] else check
+    return Run(layout, what, options["by"], checker, options["keep"])
 
 
 def _would_activate(layout: Layout, options: Mapping[str, Any]) -> dict[str, Any]:
