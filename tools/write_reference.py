@@ -129,6 +129,10 @@ def plugin_page(path: Path) -> str:
     """Return the page of a module or a filter."""
     found = documentation(path)
     about = yaml.safe_load(found["DOCUMENTATION"])
+    options = about.get("options") or {}
+    for fragment in about.get("extends_documentation_fragment") or []:
+        shared = CHECKOUT / "plugins" / "doc_fragments" / f"{fragment.rpartition('.')[2]}.py"
+        options |= yaml.safe_load(documentation(shared)["DOCUMENTATION"])["options"]
     parts = [
         NOTE,
         f"# {COLLECTION}.{path.stem}",
@@ -141,16 +145,16 @@ def plugin_page(path: Path) -> str:
     for name, support in (about.get("attributes") or {}).items():
         text = " ".join(marked(line) for line in as_list(support.get("description")))
         parts.append(f"**{name.replace('_', ' ').capitalize()}**: {support['support']}. {text}")
-    parts += ["## Options", items(about.get("options") or {}) or "None."]
+    parts += ["## Options", items(options) or "None."]
     parts += ["## Examples", f"```yaml\n{found['EXAMPLES'].strip()}\n```"]
     parts += ["## Returns", items(yaml.safe_load(found["RETURN"]) or {})]
     return page(parts)
 
 
 def documentation(path: Path) -> dict[str, str]:
-    """Return the strings that a plugin assigns to DOCUMENTATION, EXAMPLES and RETURN."""
+    """Return the strings that a plugin, or the class of a fragment, assigns to DOCUMENTATION, EXAMPLES and RETURN."""
     found = {}
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if (
             isinstance(node, ast.Assign)
             and isinstance(node.targets[0], ast.Name)

@@ -13,6 +13,7 @@ short_description: Check what an endpoint answers, and how it holds up under a b
 version_added: 0.1.0
 author:
   - The rightsize.webstack authors (!UNKNOWN)
+extends_documentation_fragment: [rightsize.webstack.checks]
 description:
   - Sends the declared requests and judges status, headers, JSON content, text and time of the answers.
   - Optionally sends a bounded load and judges error rate, latency percentiles and throughput.
@@ -48,52 +49,6 @@ options:
   ca_file:
     description: A file of authorities, on the machine that checks, to use instead of the system's.
     type: path
-  checks:
-    description: The requests to send, in this order.
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      name:
-        description: What to call the check. Method and path when not given.
-        type: str
-      path:
-        description: Path and query. V(/) when not given.
-        type: str
-      method:
-        description: One of GET, HEAD, OPTIONS, POST, PUT, PATCH, DELETE. GET when not given.
-        type: str
-      headers:
-        description: Headers to send. They can be seen in logs.
-        type: dict
-      secret_headers:
-        description: Headers to send that are kept out of logs, such as Authorization.
-        type: dict
-      json:
-        description: What to send as a JSON body.
-        type: raw
-      body:
-        description: What to send as a body of text. Not together with O(checks[].json).
-        type: str
-      status:
-        description: The status to expect, or a list of statuses. 200 when not given.
-        type: raw
-      expect_headers:
-        description: Names of headers that must be there, each with a regular expression that its value must contain.
-        type: dict
-      expect_json:
-        description:
-          - Dotted paths (V(data.0.id); V(a\\.b) for a dot in a name; V(.) for the whole document), each with the value
-            wanted there, or with a mapping of one operator.
-          - The operators are C(equals), C(exists) (true or false), C(matches) (a regular expression)
-            and C(length) (of a list, mapping or text).
-        type: dict
-      contains:
-        description: A text that the body must contain.
-        type: str
-      max_seconds:
-        description: How long the complete answer may take. 10 s when not given.
-        type: float
   load:
     description: A load to send after the checks. It is not sent when a check failed.
     type: dict

@@ -17,11 +17,12 @@ description:
     O(reuse_source), from the code that is live. O(state=rolled_back) makes the one live that the current release
     replaced. Going forward and going back are the same operation.
   - A release is started beside the one that serves and asked on a socket of its own until it answers as declared.
-    Then the socket that nginx names is renamed, and the declared checks are made through nginx. When anything fails,
-    what served before serves again, and the message says why, with the last lines of the journal.
+    Then the socket that nginx names is renamed, and O(checks), which are kept with the release, are made through nginx.
+    When anything fails, what served before serves again, and the message says why, with the last lines of the journal.
   - A lock that dies with its holder keeps two runs for one app apart.
 author:
   - The rightsize.webstack authors (!UNKNOWN)
+extends_documentation_fragment: [rightsize.webstack.checks]
 attributes:
   check_mode:
     description: Says what would be built or activated.
@@ -106,54 +107,6 @@ options:
         C(start_timeout) and C(unit).
     type: dict
     default: {}
-  checks:
-    description:
-      - What must hold through nginx after the switch, kept with the release. As
-        O(rightsize.webstack.endpoint_probe#module:checks).
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      name:
-        description: What to call the check. Method and path when not given.
-        type: str
-      path:
-        description: Path and query. V(/) when not given.
-        type: str
-      method:
-        description: One of GET, HEAD, OPTIONS, POST, PUT, PATCH, DELETE. GET when not given.
-        type: str
-      headers:
-        description: Headers to send. They can be seen in logs.
-        type: dict
-      secret_headers:
-        description: Headers to send that are kept out of logs, such as Authorization.
-        type: dict
-      json:
-        description: What to send as a JSON body.
-        type: raw
-      body:
-        description: What to send as a body of text. Not together with O(checks[].json).
-        type: str
-      status:
-        description: The status to expect, or a list of statuses. 200 when not given.
-        type: raw
-      expect_headers:
-        description: Names of headers that must be there, each with a regular expression that its value must contain.
-        type: dict
-      expect_json:
-        description:
-          - Dotted paths (V(data.0.id); V(a\\.b) for a dot in a name; V(.) for the whole document), each with the value
-            wanted there, or with a mapping of one operator.
-          - The operators are C(equals), C(exists) (true or false), C(matches) (a regular expression)
-            and C(length) (of a list, mapping or text).
-        type: dict
-      contains:
-        description: A text that the body must contain.
-        type: str
-      max_seconds:
-        description: How long the complete answer may take. 10 s when not given.
-        type: float
   keep:
     description: How many releases to keep, the current one included. What runs and what is newer is kept besides.
     type: int
