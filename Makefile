@@ -11,6 +11,8 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 COLLECTION := .build/collections/ansible_collections/rightsize/webstack
 IMAGE_DISTRIBUTION ?= trixie
 SCENARIO ?=
+# They mostly wait: for traffic, for packages, for each other's time-outs.
+JOBS ?= 2
 # What make test runs. The other scenarios are run by name; each joins once it has passed whole on an idle machine.
 SCENARIOS := collection
 DEMO_PORT ?= 8088
@@ -93,8 +95,8 @@ unit: setup-dev ## Unit tests
 	@pytest
 
 .PHONY: molecule
-molecule: setup-dev image ## Molecule scenarios on test hosts, one after another (SCENARIO=name for one)
-	@tools/as-root tools/run-scenarios $(or $(SCENARIO),$(SCENARIOS))
+molecule: setup-dev image ## Molecule scenarios on test hosts, two at a time (SCENARIO=name for one, JOBS=n)
+	@tools/as-root tools/run-scenarios --jobs $(if $(SCENARIO),1,$(JOBS)) $(or $(SCENARIO),$(SCENARIOS))
 
 .PHONY: bench
 bench: setup-dev image ## Time the playbooks against a single ping, on a test host of their own

@@ -34,10 +34,13 @@ options:
     type: list
     elements: dict
     default: []
-  behind_proxy:
-    description: Whether another host ends TLS, so that this one serves plain HTTP to it.
-    type: bool
-    default: false
+  proxies:
+    description:
+      - Variables of the hosts before an app host that is no proxy itself. They end TLS, so it serves plain HTTP to them,
+        and believes what they say about the client. A host is reached as one of O(app_hosts) is.
+    type: list
+    elements: dict
+    default: []
 """
 
 EXAMPLES = r"""
@@ -60,11 +63,11 @@ def proxy_sites(
     apps: Sequence[Mapping[str, Any]],
     plan: Mapping[str, Mapping[str, Any]],
     app_hosts: Sequence[Mapping[str, Any]] = (),
-    behind_proxy: bool = False,
+    proxies: Sequence[Mapping[str, Any]] = (),
 ) -> list[dict[str, Any]]:
     """Return one site per app."""
-    addresses = [_address(host) for host in app_hosts]
-    return [_site(app, plan[app["name"]], addresses, behind_proxy) for app in apps]
+    servers, trusted = ([_address(host) for host in hosts] for hosts in (app_hosts, proxies))
+    return [_site(app, plan[app["name"]], servers, trusted) for app in apps]
 
 
 def domains(app: Mapping[str, Any]) -> list[str]:
@@ -78,11 +81,12 @@ def _address(host: Mapping[str, Any]) -> str:
 
 
 def _site(
-    app: Mapping[str, Any], plan: Mapping[str, Any], addresses: Sequence[str], behind_proxy: bool
+    app: Mapping[str, Any], plan: Mapping[str, Any], addresses: Sequence[str], trusted: Sequence[str]
 ) -> dict[str, Any]:
     site = {key: app[key] for key in PASSED_ON if app.get(key)}
-    if behind_proxy:
+    if trusted:
         site.pop("tls", None)
+        site["trusted_proxies"] = list(trusted)
     return {
         **site,
         "name": app["name"],

@@ -32,8 +32,11 @@ def test_a_proxy_asks_nginx_on_every_app_host() -> None:
     assert site(app_hosts=hosts)["servers"] == ["one:80", "10.0.0.2:80", "10.0.0.3:80"]
 
 
-def test_an_app_host_behind_a_proxy_ends_no_tls() -> None:
-    assert "tls" not in site(behind_proxy=True)
+def test_an_app_host_behind_a_proxy_ends_no_tls_and_believes_the_proxy() -> None:
+    found = site(proxies=[{"inventory_hostname": "edge", "ansible_host": "10.0.0.9"}])
+    assert "tls" not in found
+    assert found["trusted_proxies"] == ["10.0.0.9"]
+    assert "trusted_proxies" not in site()
 
 
 def test_nginx_waits_longer_than_the_app() -> None:
