@@ -17,7 +17,7 @@ description:
   - Computes how many workers, how much memory and how many connections each app and service of a host gets,
     from what M(rightsize.webstack.hardware_facts) read and from what the apps declare.
   - The memory budget always adds up to the host's usable memory, and every number comes with its reason.
-  - Reads nothing from the host and changes nothing. The same input gives the same plan.
+  - Changes nothing, and reads nothing from the host unless O(measure) is set. The same input gives the same plan.
 attributes:
   check_mode:
     description: Can run in check mode and return the same facts.
@@ -67,8 +67,19 @@ options:
     description: Numbers to take as they are, a dictionary from dotted path (C(nginx.worker_processes)) to value.
     type: raw
     default: {}
+  measure:
+    description:
+      - Measure the workers of the apps' current releases on this host, and plan with what they use instead of what is
+        assumed for their framework. A declared C(memory_per_worker_mb) still counts first.
+      - Small differences change nothing. More memory than planned counts at once; less counts when the release has run
+        for a day and needs at most three quarters.
+      - Reading other users' processes needs root. Set it only where the plan is for the host that the module runs on.
+    type: bool
+    default: false
   measured:
-    description: Memory in MiB that one worker of each app was measured to use, a dictionary by app name.
+    description:
+      - Memory in MiB that one worker of each app was measured to use, a dictionary by app name. It counts instead of
+        what O(measure) would find.
     type: dict
     default: {}
   remote_clients:
@@ -120,12 +131,36 @@ table:
   sample: ["gunicorn.agente", "  workers  4  3.85 cores' worth"]
 """
 
+from dataclasses import asdict
+from typing import Any
+
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.rightsize.webstack.plugins.module_utils.hardware.types import Hardware
+from ansible_collections.rightsize.webstack.plugins.module_utils.release.errors import ReleaseError
+from ansible_collections.rightsize.webstack.plugins.module_utils.release.layout import APP_NAME, Layout
+from ansible_collections.rightsize.webstack.plugins.module_utils.release.measure import measure_workers
 from ansible_collections.rightsize.webstack.plugins.module_utils.sizing.errors import SizingError
 from ansible_collections.rightsize.webstack.plugins.module_utils.sizing.plan import plan
 from ansible_collections.rightsize.webstack.plugins.module_utils.sizing.report import table
 from ansible_collections.rightsize.webstack.plugins.module_utils.sizing.workload import read_workload
+
+
+def _measure(apps: Any) -> tuple[dict[str, Any], list[str]]:
+    """Return what the apps' workers use, by name, and why some of them could not be measured."""
+    found: dict[str, Any] = {}
+    warnings = []
+    # What is wrong with the apps is said by read_workload.
+    names = [app.get("name") for app in apps if isinstance(app, dict)] if isinstance(apps, list) else []
+    for name in names:
+        if not isinstance(name, str) or not APP_NAME.fullmatch(name):
+            continue
+        try:
+            memory = measure_workers(Layout(name))
+        except ReleaseError as error:
+            warnings.append(f"{name}: its workers could not be measured, so the plan assumes their memory: {error}")
+        else:
+            found.update({name: asdict(memory)} if memory is not None else {})
+    return found, warnings
 
 
 def main() -> None:
@@ -143,6 +178,7 @@ def main() -> None:
             },
             "reserves": {"type": "raw", "default": {}},
             "overrides": {"type": "raw", "default": {}},
+            "measure": {"type": "bool", "default": False},
             "measured": {"type": "dict", "default": {}},
             "remote_clients": {"type": "dict", "default": {}},
         },
@@ -153,10 +189,15 @@ def main() -> None:
         hardware = Hardware.from_dict(options.pop("hardware"))
     except (AttributeError, KeyError, TypeError) as error:
         module.fail_json(msg=f"hardware: not what hardware_facts returns ({error!r}); pass ansible_facts.hardware")
+    unmeasured: list[str] = []
+    if options.pop("measure"):
+        found, unmeasured = _measure(options["apps"])
+        options["measured"] = {**found, **options["measured"]}
     try:
         sizing = plan(hardware, read_workload(**options)).to_dict()
     except SizingError as error:
         module.fail_json(msg=str(error))
+    sizing["warnings"] += unmeasured
     module.exit_json(changed=False, ansible_facts={"sizing": sizing}, table=table(sizing, hardware.to_dict()))
 
 

@@ -26,6 +26,19 @@ class Given:
 
 
 @dataclass(frozen=True)
+class Measured:
+    """What one worker of the current release was seen to use at rest and at its peak (MiB), None when it does not run.
+
+    ``planned_mb`` is what it was planned with; ``hours`` how long it has run, None when the user gave the number.
+    """
+
+    planned_mb: int | None = None
+    rest_mb: int | None = None
+    peak_mb: int | None = None
+    hours: float | None = None
+
+
+@dataclass(frozen=True)
 class AppWorkload:
     """One application and what is known about its requests.
 
@@ -43,7 +56,7 @@ class AppWorkload:
     worker_class: str
     worker_class_origin: str
     declared_mb: int | None = None
-    measured_mb: int | None = None
+    measured: Measured | None = None
     requests_per_second: float | None = None
     seconds_per_request: float | None = None
     longest_request_seconds: int | None = None

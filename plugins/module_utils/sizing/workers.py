@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 from .budget import step_up
 from .errors import SizingError
-from .types import AppWorkload
+from .types import AppWorkload, Measured
 
 #: PSS of one worker in MiB, measured with gunicorn 27.0.1 on Python 3.11 (x86-64, two workers, warm):
 #: a bare app (FastAPI 35, Starlette 21, Litestar 39, Quart 32, Django with admin 36-40, Flask 23-28,
@@ -27,6 +27,10 @@ FRAMEWORK_MB = {
 MASTER_MB = 20
 #: What a measured worker may grow by between two measurements.
 MEASURED_HEADROOM = 1.15
+#: A measurement lowers a planned number only when it is this much smaller, and the release has seen a whole day:
+#: its busiest hour is then in the peak. It raises the number as soon as a worker uses more than that.
+WORTH_LOWERING = 0.75
+WHOLE_DAY_HOURS = 24.0
 #: Two workers where memory allows, even on one CPU: a crash or a recycle then leaves one.
 ENOUGH = 2
 EVENT_LOOPS = ("asgi", "uvicorn_worker", "gevent")
@@ -80,14 +84,35 @@ def memory_per_worker(app: AppWorkload, preload: bool) -> tuple[int, str]:
     """Return the MiB of one worker and where the number is from: declared, measured or assumed."""
     if app.declared_mb is not None:
         return app.declared_mb, f"declared in {app.where}.memory_per_worker_mb"
-    if app.measured_mb is not None:
-        value = step_up(int(app.measured_mb * MEASURED_HEADROOM))
-        return value, f"measured {app.measured_mb} on the running release, plus 15%, rounded up"
     base = FRAMEWORK_MB[app.framework]
     how = f"assumed for {app.framework} with a database driver and an HTTP client"
     if preload:
         base, how = base * 3 // 4, f"{how}, less a quarter that preload shares"
+    if app.measured is not None:
+        return _calibrated(app.measured, base, how)
     return base, f"{how}; if yours differs, declare {app.where}.memory_per_worker_mb"
+
+
+def _calibrated(measured: Measured, assumed: int, how: str) -> tuple[int, str]:
+    """Return what to plan with after a look at the running release: what it was planned with, unless that is wrong.
+
+    Two looks are never quite the same, and each new number would be a new release.
+    """
+    planned = measured.planned_mb or assumed
+    origin = how if planned == assumed else "as the current release was planned"
+    if measured.peak_mb is None:
+        return planned, f"{origin}; it does not run, so nothing was measured"
+    value = step_up(int(measured.peak_mb * MEASURED_HEADROOM))
+    seen = f"measured {measured.rest_mb} MB at rest and {measured.peak_mb} at the peak on the running release"
+    if measured.hours is None:
+        return value, f"measured {measured.peak_mb} on the running release, plus 15%, rounded up"
+    if measured.peak_mb > planned:
+        return value, f"{seen}, planned with {planned}; the peak plus 15%, rounded up"
+    if value <= planned * WORTH_LOWERING:
+        if measured.hours >= WHOLE_DAY_HOURS:
+            return value, f"{seen} in {measured.hours:.0f} h; the peak plus 15%, rounded up"
+        seen += f" in {measured.hours:.1f} h; a smaller number counts after {WHOLE_DAY_HOURS:.0f} h"
+    return planned, f"{origin}; {seen}"
 
 
 def per_core(app: AppWorkload) -> int:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .errors import SizingError
-from .types import DATABASES, SERVICES, AppWorkload, Given, HostWorkload
+from .types import DATABASES, SERVICES, AppWorkload, Given, HostWorkload, Measured
 
 WORKLOADS = ("cpu", "io", "llm", "mixed")
 ASGI_FRAMEWORKS = ("fastapi", "litestar", "quart", "starlette")
@@ -45,8 +45,8 @@ def read_workload(
 
     ``apps`` is ``webstack_apps`` (unknown keys of an entry are ignored), ``services`` names from
     ``SERVICES``, ``reserves`` has ``memory_mb`` and ``cpus``, ``overrides`` maps dotted paths of the
-    plan to values, ``measured`` maps app names to the MiB that one worker of theirs was seen to use,
-    ``remote_clients`` maps postgres and mysql to the connections of apps on other hosts.
+    plan to values, ``measured`` maps app names to the MiB that one worker of theirs was seen to use, or to the
+    fields of ``Measured``, ``remote_clients`` maps postgres and mysql to the connections of apps on other hosts.
     Raises ``SizingError`` naming variable, value and remedy.
     """
     chosen = _overrides(overrides)
@@ -158,7 +158,7 @@ def _read_app(fields: Mapping[str, Given], where: str, name: str, measured: Any)
         worker_class=worker_class,
         worker_class_origin=origin,
         declared_mb=_whole(fields, "memory_per_worker_mb"),
-        measured_mb=_measured(name, measured),
+        measured=_measured(name, measured),
         requests_per_second=_positive(fields, "requests_per_second"),
         seconds_per_request=_positive(fields, "seconds_per_request"),
         longest_request_seconds=_whole(fields, "longest_request_seconds"),
@@ -221,10 +221,18 @@ def _whole(fields: Mapping[str, Given], key: str) -> int | None:
     return None if value is None else -int(-value // 1)
 
 
-def _measured(name: str, value: Any) -> int | None:
+def _measured(name: str, value: Any) -> Measured | None:
     if value is None:
         return None
-    return _whole({name: Given(value, f"measured memory of {name}")}, name)
+    fields = value if isinstance(value, Mapping) else {"rest_mb": value, "peak_mb": value}
+    read = {key: Given(number, f"measured memory of {name}") for key, number in fields.items() if number is not None}
+    hours = fields.get("hours")
+    return Measured(
+        planned_mb=_whole(read, "planned_mb"),
+        rest_mb=_whole(read, "rest_mb"),
+        peak_mb=_whole(read, "peak_mb"),
+        hours=float(hours) if isinstance(hours, (int, float)) else None,
+    )
 
 
 def _keep_warm(fields: Mapping[str, Given], handover: str) -> bool | None:

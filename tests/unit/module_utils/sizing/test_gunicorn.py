@@ -98,6 +98,57 @@ def test_two_measurements_of_the_same_app_give_the_same_plan() -> None:
     assert plans[0] == plans[1] == plans[2]
 
 
+def _calibrated(**measured: float) -> tuple[int, str]:
+    plan = planned(machine(8192, 2.0), {"name": "a"}, measured={"a": {"rest_mb": 40, "hours": 0.1, **measured}})
+    return plan.gunicorn["a"].memory_per_worker_mb, plan.reasons["gunicorn.a.memory_per_worker_mb"]
+
+
+def test_a_fresh_release_that_fits_its_assumption_changes_nothing() -> None:
+    value, reason = _calibrated(peak_mb=42)
+    assert value == 75
+    assert reason == (
+        "75: assumed for fastapi with a database driver and an HTTP client; measured 40 MB at rest and 42 at the peak "
+        "on the running release in 0.1 h; a smaller number counts after 24 h"
+    )
+
+
+def test_a_larger_worker_counts_at_once() -> None:
+    value, reason = _calibrated(peak_mb=90, planned_mb=75)
+    assert value == 112  # 90 × 1.15 = 103, rounded up
+    assert "at the peak on the running release, planned with 75; the peak plus 15%, rounded up" in reason
+
+
+def test_a_smaller_worker_counts_after_a_day() -> None:
+    assert _calibrated(peak_mb=42, planned_mb=75, hours=23.9)[0] == 75
+    value, reason = _calibrated(peak_mb=42, planned_mb=75, hours=24)
+    assert value == 48
+    assert "measured 40 MB at rest and 42 at the peak on the running release in 24 h" in reason
+    assert _calibrated(peak_mb=52, planned_mb=75, hours=240)[0] == 75  # a quarter less is not worth a release
+
+
+@pytest.mark.parametrize("hours", [0.1, 240])
+@pytest.mark.parametrize("peak", [10, 42, 64, 75, 76, 103, 400])
+def test_a_plan_made_from_a_measurement_stands(peak: int, hours: float) -> None:
+    """What is planned with once is kept when the same workers, or slightly other ones, are measured again."""
+    first = _calibrated(peak_mb=peak, hours=hours)[0]
+    for change in (0.95, 1.0, 1.05, 1.1):
+        again = max(1, int(peak * change))
+        if again <= first:
+            assert _calibrated(peak_mb=again, planned_mb=first, hours=hours)[0] == first
+
+
+def test_a_release_that_does_not_run_keeps_its_plan() -> None:
+    plan = planned(machine(8192, 2.0), {"name": "a"}, measured={"a": {"planned_mb": 48}})
+    assert plan.gunicorn["a"].memory_per_worker_mb == 48
+    assert "it does not run, so nothing was measured" in plan.reasons["gunicorn.a.memory_per_worker_mb"]
+
+
+def test_a_declared_number_counts_before_a_measured_one() -> None:
+    measured = {"a": {"rest_mb": 400, "peak_mb": 500, "hours": 90}}
+    plan = planned(machine(8192, 2.0), {"name": "a", "memory_per_worker_mb": 100}, measured=measured)
+    assert plan.gunicorn["a"].memory_per_worker_mb == 100
+
+
 def test_given_workers_beyond_memory_are_kept_and_warned_about() -> None:
     plan = planned(machine(512, 1.0), {"name": "a", "workers": 16}, {"name": "b"})
     assert plan.gunicorn["a"].workers == 16
