@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Callable
@@ -30,6 +31,11 @@ options:
     type: list
     elements: dict
     required: true
+  stores:
+    description: Stores that the inventory has hosts for. An app that uses one of them needs a password there.
+    type: list
+    elements: str
+    default: []
 """
 
 EXAMPLES = r"""
@@ -52,9 +58,14 @@ RATE = re.compile(r"[1-9][0-9]*r/[sm]")
 URL_PATH = re.compile(r"/[^\s;{}\"']*")
 
 
-def app_problems(apps: Sequence[Mapping[str, Any]]) -> list[str]:
+def app_problems(apps: Sequence[Mapping[str, Any]], stores: Sequence[str] = ()) -> list[str]:
     """Return one sentence for each mistake in the entries, in their order."""
-    return [problem for index, app in enumerate(apps) for problem in _problems(app, f"webstack_apps[{index}]")]
+    places = [(app, f"webstack_apps[{index}]") for index, app in enumerate(apps)]
+    return [
+        problem
+        for app, where in places
+        for problem in itertools.chain(_problems(app, where), _store_problems(app, list(stores), where))
+    ]
 
 
 def _problems(app: Mapping[str, Any], where: str) -> Iterator[str]:
@@ -76,6 +87,15 @@ def _refused(check: Callable[[str], Any], value: str, where: str) -> Iterator[st
         check(value)
     except ReleaseError as error:
         yield f"{where}{error}"
+
+
+def _store_problems(app: Mapping[str, Any], stores: Sequence[str], where: str) -> Iterator[str]:
+    for store in stores:
+        if app.get(store) is not None and not app[store].get("password"):
+            yield (
+                f"{where}.{store}: no password, and this inventory's {store} host lets nobody in without one; give it "
+                f"as {store}: {{password: ...}}, from a vault (openssl rand -hex 24 makes one), or remove {store}"
+            )
 
 
 def _domain_problems(app: Mapping[str, Any], where: str) -> Iterator[str]:
