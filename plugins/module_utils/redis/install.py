@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from . import acl, backup, client, data, errors, program, server
 from .errors import RedisError
 from .server import systemctl, write
 
@@ -18,8 +19,8 @@ PROGRAM = Path("/usr/local/sbin/webstack-redis")
 HOME = Path("/opt/webstack/redis")
 UNITS = Path("/etc/systemd/system")
 SERVICE, TIMER = "webstack-redis-backup.service", "webstack-redis-backup.timer"
-#: The files of this package that the program consists of: what the module runs and what the timer runs is the same.
-SOURCES = ("__init__.py", "acl.py", "backup.py", "client.py", "data.py", "errors.py", "program.py", "server.py")
+#: What of this package the program consists of: what the module runs and what the timer runs is the same.
+PARTS = (acl, backup, client, data, errors, program, server)
 
 _WRAPPER = f'''\
 #!/usr/bin/python3
@@ -38,7 +39,8 @@ sys.exit(main(Path("{HOME}/config.json")))
 
 def files(config: Mapping[str, Any], service: str, timer: str) -> dict[Path, tuple[str, int]]:
     """Return the text and mode of every file."""
-    sources = {HOME / "webstack_redis" / name: (_source(name), 0o644) for name in SOURCES}
+    names = [f"{part.__name__.rpartition('.')[2]}.py" for part in PARTS]
+    sources = {HOME / "webstack_redis" / name: (_source(name), 0o644) for name in names}
     return {
         **sources,
         HOME / "config.json": (json.dumps(config, indent=2, sort_keys=True) + "\n", 0o644),
