@@ -20,8 +20,9 @@ HEIGHT = 44
 STYLE = """
 :root { color-scheme: light dark; --ink: #1b1f24; --soft: #57606a; --line: #d8dee4; --ground: #fff; --card: #f6f8fa;
   --big: #3b6ea8; --mid: #6d9bd1; --little: #a9c7e8; --warn: #9a6700; --warn-ground: #fff8e1; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e6edf3; --soft: #9da7b3; --line: #30363d; --ground: #0d1117;
-  --card: #161b22; --big: #6ca4e0; --mid: #4a7db5; --little: #2f5480; --warn: #e3b341; --warn-ground: #272115; } }
+@media screen and (prefers-color-scheme: dark) { :root {
+  --ink: #e6edf3; --soft: #9da7b3; --line: #30363d; --ground: #0d1117; --card: #161b22;
+  --big: #6ca4e0; --mid: #4a7db5; --little: #2f5480; --warn: #e3b341; --warn-ground: #272115; } }
 * { box-sizing: border-box; }
 body { margin: 0 auto; max-width: 1400px; padding: 24px; background: var(--ground); color: var(--ink);
   font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; }
@@ -49,8 +50,15 @@ thead th { border-bottom: 2px solid var(--line); }
 tbody th { font-weight: 500; white-space: nowrap; }
 .section th { padding-top: 20px; font-size: 16px; font-weight: 600; }
 .value { font-weight: 600; font-variant-numeric: tabular-nums; white-space: nowrap; }
+.why { overflow-wrap: anywhere; }
+.many { table-layout: fixed; }
 .many .why { display: block; font-size: 13px; max-width: 46ch; }
-@media print { body { max-width: none; padding: 0; font-size: 10pt; } .host, tr { break-inside: avoid; }
+@page { margin: 12mm; }
+@media print { body { max-width: none; padding: 0; font-size: 8.5pt; line-height: 1.35; }
+  h1 { font-size: 15pt; margin-bottom: 12px; } h2, .section th { font-size: 10.5pt; } .section th { padding-top: 12px; }
+  th, td { padding: 3px 10px 3px 0; } .cluster small, .legend, .warnings, .many .why { font-size: 7.5pt; }
+  .host, tr { break-inside: avoid; }
+  .hosts { grid-template-columns: repeat(auto-fit, minmax(200px, 1fr)); }
   .section { break-after: avoid; } * { -webkit-print-color-adjust: exact; print-color-adjust: exact; } }
 """
 
@@ -61,7 +69,8 @@ def page(hosts: Mapping[str, Mapping[str, Any]]) -> str:
     It needs nothing from anywhere: no script, no font, no picture.
     """
     title = f"Plan for {', '.join(hosts)}"
-    cards = "".join(_card(name, facts["hardware"], facts["sizing"]) for name, facts in hosts.items())
+    colours = _colours([facts["sizing"]["memory"] for facts in hosts.values()])
+    cards = "".join(_card(name, facts["hardware"], facts["sizing"], colours) for name, facts in hosts.items())
     body = f'<h1>{escape(title)}</h1>\n<div class="hosts">{cards}</div>\n{_table(hosts)}'
     head = (
         '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -70,11 +79,18 @@ def page(hosts: Mapping[str, Mapping[str, Any]]) -> str:
     return f'<!doctype html>\n<html lang="en"><head>{head}</head>\n<body>\n{body}\n</body></html>\n'
 
 
-def _card(name: str, hardware: Mapping[str, Any], sizing: Mapping[str, Any]) -> str:
+def _colours(budgets: Sequence[Sequence[Mapping[str, Any]]]) -> dict[str, str]:
+    """Give each consumer of memory one colour, the same for all hosts."""
+    names = dict.fromkeys(line["for"] for lines in budgets for line in lines if line["for"] != "page cache")
+    return {name: COLOURS[number % len(COLOURS)] for number, name in enumerate(names)} | {"page cache": CACHE_COLOUR}
+
+
+def _card(name: str, hardware: Mapping[str, Any], sizing: Mapping[str, Any], colours: Mapping[str, str]) -> str:
     clusters = "".join(map(_cluster, hardware["cpu"]["clusters"]))
     return (
         f'<section class="host"><h2>{escape(name)}</h2><p class="machine">{escape(machine(hardware))}</p>'
-        f'<div class="clusters">{clusters}</div>{_memory(sizing["memory"])}{_warnings(sizing["warnings"])}</section>\n'
+        f'<div class="clusters">{clusters}</div>{_memory(sizing["memory"], colours)}'
+        f"{_warnings(sizing['warnings'])}</section>\n"
     )
 
 
@@ -88,11 +104,11 @@ def _cluster(cluster: Mapping[str, Any]) -> str:
     return f'<div class="cluster"><div class="cpus">{drawn}</div><small>{escape(text)}<br>{worth}</small></div>'
 
 
-def _memory(lines: Sequence[Mapping[str, Any]]) -> str:
+def _memory(lines: Sequence[Mapping[str, Any]], colours: Mapping[str, str]) -> str:
     total = sum(line["mb"] for line in lines) or 1
     parts, legend = [], []
-    for number, line in enumerate(lines):
-        colour = CACHE_COLOUR if line["for"] == "page cache" else COLOURS[number % len(COLOURS)]
+    for line in lines:
+        colour = colours[line["for"]]
         text = escape(f"{line['for']}: {line['mb']} MB")
         parts.append(f'<i style="width:{100 * line["mb"] / total:.3f}%;background:{colour}" title="{text}"></i>')
         legend.append(f'<li><b style="background:{colour}"></b>{text}</li>')

@@ -56,7 +56,8 @@ def plan(hardware: Hardware, workload: HostWorkload) -> Plan:
     services = _plan_services(host, list(apps.values()), pools, memory)
     _note_memory(memory, host.shares, sheet)
     sheet.reject_unused()
-    warn_about(hardware, memory, host.shares.usable_mb, sheet)
+    users = {*workload.services, *(["apps"] if workload.apps else [])}
+    warn_about(hardware, memory, host.shares.usable_mb, users, sheet)
     return Plan(apps, services, memory, sheet.reasons, tuple(sheet.warnings))
 
 

@@ -63,6 +63,13 @@ def test_the_memory_bar_is_the_whole_budget() -> None:
     assert abs(sum(map(float, widths)) - 100) < 0.01
 
 
+def test_a_service_has_one_colour_on_all_hosts() -> None:
+    hosts = {"one": facts(ORANGE_PI, AGENT, services=BOTH), "two": facts(ORANGE_PI, services=("mysql", "postgres"))}
+    colours = re.findall(r'background:(#[0-9a-f]+)"></b>([a-z ]+):', page(hosts))
+    assert len({colour for colour, name in colours if name == "postgres"}) == 1
+    assert len({colour for colour, _name in colours}) == len({name for _colour, name in colours})
+
+
 def test_several_hosts_have_a_column_each_and_a_dash_for_what_they_lack() -> None:
     hosts = {
         "web": facts(ORANGE_PI, {"name": "shop"}),
