@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Callable
 
+from ansible_collections.rightsize.webstack.plugins.module_utils.postgres.apps import problems as postgres_problems
 from ansible_collections.rightsize.webstack.plugins.module_utils.probe.parse import parse_checks
 from ansible_collections.rightsize.webstack.plugins.module_utils.probe.types import ProbeError
 from ansible_collections.rightsize.webstack.plugins.module_utils.release.entrypoint import parse_entrypoint
@@ -61,11 +62,12 @@ URL_PATH = re.compile(r"/[^\s;{}\"']*")
 def app_problems(apps: Sequence[Mapping[str, Any]], stores: Sequence[str] = ()) -> list[str]:
     """Return one sentence for each mistake in the entries, in their order."""
     places = [(app, f"webstack_apps[{index}]") for index, app in enumerate(apps)]
-    return [
+    found = [
         problem
         for app, where in places
         for problem in itertools.chain(_problems(app, where), _store_problems(app, list(stores), where))
     ]
+    return [*found, *postgres_problems(apps)]
 
 
 def _problems(app: Mapping[str, Any], where: str) -> Iterator[str]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from ..hardware.types import Hardware
 from .connections import MAINTENANCE, RESERVED
-from .disks import disk_under, free_mb
+from .disks import disk_under, storage_under
 from .sheet import Sheet
 from .types import PostgresPlan
 
@@ -100,7 +100,7 @@ def plan_postgres(
     work_mem = _work_mem(layout, connections, parallel, sheet)
     maintenance, autovacuum = _maintenance(layout, vector, sheet)
     disk = disk_under(hardware, DATA)
-    min_wal, max_wal = _wal(free_mb(hardware, DATA), sheet)
+    min_wal, max_wal = _wal(hardware, sheet)
     return PostgresPlan(
         max_connections=connections,
         superuser_reserved_connections=sheet.integer(
@@ -195,8 +195,11 @@ def _maintenance(layout: Layout, vector: bool, sheet: Sheet) -> tuple[int, int]:
     return maintenance, autovacuum
 
 
-def _wal(free: int | None, sheet: Sheet) -> tuple[int, int]:
-    most = 1024 if free is None else max(128, min(4096, free // 20 // 16 * 16))
-    where = "PostgreSQL's default, free space is not known" if free is None else f"a twentieth of {free} MB free"
+def _wal(hardware: Hardware, sheet: Sheet) -> tuple[int, int]:
+    # Of the disk's size: by the free space the plan would change with every file that somebody writes.
+    storage = storage_under(hardware, DATA)
+    size = storage.size_mb if storage is not None else None
+    most = 1024 if size is None else max(128, min(4096, size // 40 // 16 * 16))
+    where = "PostgreSQL's default, the disk's size is not known" if size is None else f"a fortieth of a {size} MB disk"
     largest = sheet.integer("postgres.max_wal_size_mb", most, f"{where}, from 128 to 4096", 32)
     return sheet.integer("postgres.min_wal_size_mb", max(32, largest // 4), "a quarter of max_wal_size", 32), largest
