@@ -43,7 +43,9 @@ def _database(url: str) -> dict[str, object]:
         return {"ENGINE": "django.db.backends.dummy"}
     parts = urlsplit(url)
     # A greenlet that waits for a connection costs nothing; one connection for each greenlet would.
-    pool = {"min_size": 1, "max_size": int(os.environ.get("DATABASE_POOL_SIZE", "5")), "timeout": 10}
+    size = int(os.environ.get("DATABASE_POOL_SIZE", "5"))
+    most = size + int(os.environ.get("DATABASE_POOL_MAX_OVERFLOW", "0"))
+    pool = {"min_size": size, "max_size": most, "timeout": 10, "max_idle": 60}
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": parts.path.lstrip("/"),
