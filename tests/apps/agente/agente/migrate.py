@@ -1,9 +1,11 @@
 # Copyright (c) 2026, the rightsize.webstack authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Bring the database to a version: ``python -m agente.migrate 2``. It may be run any number of times.
+"""Change the database for a release, and back: ``python -m agente.migrate up`` or ``down``. Either may be run twice.
 
-Each step and the note that it was taken are one transaction, and runs wait for one another.
+Every step is noted together with the release that took it, so ``down`` takes back what its own release did and nothing
+else: a release that found all steps taken has nothing to undo. A step without a ``.down.sql`` stays; what is only added
+harms no older release, and memories are not for a rollback to delete.
 """
 
 from __future__ import annotations
@@ -16,38 +18,48 @@ from pathlib import Path
 import asyncpg
 
 LOCK = 7_200_001
-STEPS = sorted(Path(__file__).with_name("migrations").glob("*.up.sql"))
+FOLDER = Path(__file__).with_name("migrations")
+NOTES = "CREATE TABLE IF NOT EXISTS schema_steps (name text PRIMARY KEY, release text NOT NULL)"
 
 
-async def migrate(connection: asyncpg.Connection, target: int) -> None:
-    await connection.execute("SELECT pg_advisory_lock($1)", LOCK)
-    await connection.execute("CREATE TABLE IF NOT EXISTS schema_version (version int PRIMARY KEY)")
-    version = await connection.fetchval("SELECT coalesce(max(version), 0) FROM schema_version")
-    for number, up in enumerate(STEPS, start=1):
-        if version < number <= target:
-            await _take(connection, up, "INSERT INTO schema_version VALUES ($1)", number)
-    for number, up in reversed(list(enumerate(STEPS, start=1))):
-        if target < number <= version:
-            down = up.with_name(up.name.replace(".up.", ".down."))
-            await _take(connection, down, "DELETE FROM schema_version WHERE version = $1", number)
+async def up(connection: asyncpg.Connection, release: str) -> None:
+    """Take the steps that nobody has taken yet."""
+    taken = {row["name"] for row in await connection.fetch("SELECT name FROM schema_steps")}
+    for script in sorted(FOLDER.glob("*.up.sql")):
+        name = script.name.removesuffix(".up.sql")
+        if name not in taken:
+            await _run(connection, script, "INSERT INTO schema_steps VALUES ($1, $2)", name, release)
 
 
-async def _take(connection: asyncpg.Connection, script: Path, note: str, number: int) -> None:
+async def down(connection: asyncpg.Connection, release: str) -> None:
+    """Take back the steps of this release, the last one first."""
+    query = "SELECT name FROM schema_steps WHERE release = $1 ORDER BY name DESC"
+    for row in await connection.fetch(query, release):
+        script = FOLDER / f"{row['name']}.down.sql"
+        if script.exists():
+            await _run(connection, script, "DELETE FROM schema_steps WHERE name = $1", row["name"])
+
+
+async def _run(connection: asyncpg.Connection, script: Path, note: str, *values: str) -> None:
+    """Run a script and note it in one transaction."""
     print(script.name)
     async with connection.transaction():
         await connection.execute(script.read_text(encoding="utf-8"))
-        await connection.execute(note, number)
+        await connection.execute(note, *values)
 
 
 async def main() -> None:
-    if len(sys.argv) != 2 or not sys.argv[1].isdigit() or int(sys.argv[1]) > len(STEPS):
-        sys.exit(f"usage: python -m agente.migrate VERSION    (0 to {len(STEPS)})")
+    steps = {"up": up, "down": down}
+    if sys.argv[1:] not in (["up"], ["down"]):
+        sys.exit("usage: python -m agente.migrate up|down")
     url = os.environ.get("DATABASE_OWNER_URL") or os.environ.get("DATABASE_URL")
     if not url:
-        sys.exit("DATABASE_URL is not set")
+        sys.exit("neither DATABASE_OWNER_URL nor DATABASE_URL is set")
     connection = await asyncpg.connect(url, timeout=10)
     try:
-        await migrate(connection, int(sys.argv[1]))
+        await connection.execute("SELECT pg_advisory_lock($1)", LOCK)
+        await connection.execute(NOTES)
+        await steps[sys.argv[1]](connection, os.environ.get("WEBSTACK_RELEASE", "by hand"))
     finally:
         await connection.close()
 

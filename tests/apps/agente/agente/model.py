@@ -35,7 +35,7 @@ class Model:
         messages = [{"role": "system", "content": system}, {"role": "user", "content": message}]
         body = {"model": self._name, "stream": True, "messages": messages}
         try:
-            async with self._client.stream("POST", "/v1/chat/completions", json=body) as response:
+            async with self._client.stream("POST", "/chat/completions", json=body) as response:
                 response.raise_for_status()
                 async for line in response.aiter_lines():
                     data = line.removeprefix("data: ")

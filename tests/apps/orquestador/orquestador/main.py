@@ -181,7 +181,7 @@ async def chat(asked: ChatRequest, request: Request) -> dict[str, Any]:
 async def ask_model(request: Request, messages: list[dict[str, str]]) -> str:
     body = {"model": settings.model, "messages": messages}
     key = {"Authorization": f"Bearer {settings.api_key}"}
-    answer = await _post(request, "llm", f"{settings.model_url}/v1/chat/completions", body, settings.model_timeout, key)
+    answer = await _post(request, "llm", f"{settings.model_url}/chat/completions", body, settings.model_timeout, key)
     return str(answer["choices"][0]["message"]["content"])
 
 
