@@ -87,12 +87,17 @@ demo: demo-host ## Deploy the demo app to a demo host, print its plan and a URL 
 # --- tests -----------------------------------------------------------------------------------------------------
 
 .PHONY: test
-test: lint unit molecule ## Everything: lint, unit tests, Molecule scenarios
+test: lint unit unit-root molecule ## Everything: lint, unit tests, Molecule scenarios
 
 .PHONY: unit
 unit: setup-dev ## Unit tests
 	@echo "==> Unit tests"
 	@pytest
+
+.PHONY: unit-root
+unit-root: setup-dev ## Those unit tests that need root: limits on control groups that they make
+	@echo "==> Unit tests on real control groups"
+	@tools/as-root $(PY) -m pytest -rs tests/unit/module_utils/hardware/test_real_cgroups.py
 
 .PHONY: molecule
 molecule: setup-dev image ## Molecule scenarios on test hosts, two at a time (SCENARIO=name for one, JOBS=n)
