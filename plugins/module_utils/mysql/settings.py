@@ -1,0 +1,259 @@
+# Copyright (c) 2026, the rightsize.webstack authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Bring a server to its settings: the drop-in, what can be set while it runs, and a restart where that is allowed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .connection import Login, QueryError, Session, connect, connected, quoted
+from .errors import MysqlError
+from .options_file import drop_in_path, find_server, judge
+from .server import MARIADB, Server, parse_version
+from .variables import SlowLog, Value, differing, is_live, literal, render, settings_for, text
+
+NOTE = "Written by rightsize.webstack.mysql_settings from the plan; it is written anew."
+#: Assumed in a dry run on a host that has no server yet: Debian 13's.
+NEWEST = Server(MARIADB, (11, 8, 0))
+_READ_ONLY, _UNKNOWN = 1238, 1193
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What to bring the server to."""
+
+    plan: Mapping[str, Any]
+    slow_log: SlowLog = SlowLog()
+    others: Mapping[str, Value] = field(default_factory=dict)
+    config_file: str | None = None
+    restart: bool = False
+    unit: str | None = None
+    start_timeout: float = 120
+
+
+@dataclass
+class Outcome:
+    """What was done; ``waiting`` is what only a restart will change, by name: live value and wanted one."""
+
+    server: Server
+    config_file: str
+    before: str
+    after: str
+    applied: dict[str, dict[str, str]] = field(default_factory=dict)
+    waiting: dict[str, dict[str, str]] = field(default_factory=dict)
+    restarted: bool = False
+
+    @property
+    def changed(self) -> bool:
+        return self.before != self.after or bool(self.applied) or self.restarted
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result of the module."""
+        live = {**self.applied, **(self.waiting if self.restarted else {})}
+        before, after = (
+            "".join(f"{name} = {change[key]}\n" for name, change in live.items()) for key in ("from", "to")
+        )
+        return {
+            "changed": self.changed,
+            "server": str(self.server),
+            "config_file": self.config_file,
+            "applied": self.applied,
+            "waiting": self.waiting,
+            "restarted": self.restarted,
+            "differed": [
+                f"{name} is {change['from']}, not {change['to']}"
+                for name, change in {**self.applied, **self.waiting}.items()
+            ],
+            "diff": [
+                {
+                    "before_header": self.config_file,
+                    "after_header": self.config_file,
+                    "before": self.before,
+                    "after": self.after,
+                },
+                {"before_header": "running server", "after_header": "running server", "before": before, "after": after},
+            ],
+        }
+
+
+def bring(wish: Wish, login: Login, check_mode: bool) -> Outcome:
+    """Do what ``wish`` says, or in check mode say what would be done.
+
+    Raises ``MysqlError``; what is wrong with the wish is said before anything is touched.
+    """
+    program = find_server()
+    if program is None:
+        return _without_server(wish, check_mode)
+    server = parse_version(_version(program))
+    wanted = settings_for(server, wish.plan, wish.slow_log, wish.others)
+    path = Path(wish.config_file) if wish.config_file else drop_in_path()
+    content = render(wanted, server, NOTE)
+    _see_that_logs_have_a_place(wanted)
+    judge(program, path, content, wanted)
+    before = path.read_text(encoding="utf-8") if path.exists() else ""
+    outcome = Outcome(server, str(path), before, content)
+    if check_mode:
+        _foresee(outcome, wanted, wish, login)
+        return outcome
+    with connected(login) as session:
+        if before != content:
+            _write(path, content)
+        _apply(session, wanted, outcome)
+    if outcome.waiting and wish.restart:
+        _restart(wish, login, path, before, wanted, outcome)
+    return outcome
+
+
+def _see_that_logs_have_a_place(wanted: Mapping[str, Value]) -> None:
+    """The server starts with a log file that it cannot write, and then logs nothing."""
+    directory = Path(str(wanted["slow_query_log_file"])).parent
+    if wanted["slow_query_log"] and directory.is_absolute() and not directory.is_dir():
+        raise MysqlError(
+            f"slow_query_log_file: there is no directory {directory} on this host; create it or name another"
+        )
+
+
+def _without_server(wish: Wish, check_mode: bool) -> Outcome:
+    if not check_mode:
+        raise MysqlError(
+            "there is no MySQL or MariaDB server on this host; set mysql_tuning_install to have MariaDB installed"
+        )
+    content = render(settings_for(NEWEST, wish.plan, wish.slow_log, wish.others), NEWEST, NOTE)
+    return Outcome(NEWEST, wish.config_file or "/etc/mysql/mariadb.conf.d/99-webstack.cnf", "", content)
+
+
+def _version(program: str) -> str:
+    return subprocess.run([program, "--version"], capture_output=True, text=True, check=False, timeout=60).stdout
+
+
+def live_values(session: Session, wanted: Mapping[str, Value]) -> dict[str, str]:
+    """Return what the running server says of these variables."""
+    names = ", ".join(["%s"] * len(wanted))
+    found = session.rows(f"SHOW GLOBAL VARIABLES WHERE Variable_name IN ({names})", list(wanted))
+    return {str(row["variable_name"]).lower(): str(row["value"]) for row in found}
+
+
+def _foresee(outcome: Outcome, wanted: Mapping[str, Value], wish: Wish, login: Login) -> None:
+    with connected(login) as session:
+        live = live_values(session, wanted)
+        read_only = _read_only(session, wanted, outcome.server)
+    for name, value in differing(wanted, live).items():
+        change = {"from": live[name], "to": text(value)}
+        (outcome.waiting if name in read_only else outcome.applied)[name] = change
+    outcome.restarted = bool(outcome.waiting) and wish.restart
+
+
+def _read_only(session: Session, wanted: Mapping[str, Value], server: Server) -> set[str]:
+    """Return which of ``wanted`` only a restart changes; MariaDB knows it of itself."""
+    if server.is_mariadb:
+        found = session.rows("SELECT variable_name FROM information_schema.system_variables WHERE read_only = 'YES'")
+        return {str(row["variable_name"]).lower() for row in found} & set(wanted)
+    return {name for name in wanted if is_live(server, name) is False}
+
+
+def _apply(session: Session, wanted: Mapping[str, Value], outcome: Outcome) -> None:
+    live = live_values(session, wanted)
+    for name, value in differing(wanted, live).items():
+        try:
+            session.run(f"SET GLOBAL {quoted(name)} = %s", [literal(value)])
+        except QueryError as error:
+            if error.code != _READ_ONLY:
+                raise MysqlError(
+                    f"{name} = {text(value)}: the server refuses it: {error}. {outcome.config_file} is written, other "
+                    "values may have been set"
+                ) from None
+    now = live_values(session, wanted)
+    outcome.waiting = _changes(now, wanted)
+    outcome.applied = {
+        name: {"from": live[name], "to": text(wanted[name])}
+        for name in differing(wanted, live)
+        if name not in outcome.waiting
+    }
+
+
+def _changes(live: Mapping[str, str], wanted: Mapping[str, Value]) -> dict[str, dict[str, str]]:
+    return {name: {"from": live[name], "to": text(value)} for name, value in differing(wanted, live).items()}
+
+
+def _restart(wish: Wish, login: Login, path: Path, before: str, wanted: Mapping[str, Value], outcome: Outcome) -> None:
+    """Restart the server; if it does not come back, put the old drop-in back and start it with that."""
+    unit = wish.unit or unit_name()
+    if not _comes_back(unit, login, wish.start_timeout):
+        lines = _journal(unit)
+        if before and before != outcome.after:
+            _write(path, before)
+        elif not before:
+            path.unlink()
+        again = _comes_back(unit, login, wish.start_timeout)
+        what = (
+            "it runs again with the old ones"
+            if again
+            else f"and it does not start with the old ones either: systemctl status {unit}"
+        )
+        raise MysqlError("\n".join([f"{unit} did not start with the new settings; {what}. It said:", *lines]))
+    outcome.restarted = True
+    outcome.applied.update(outcome.waiting)
+    with connected(login) as session:
+        live = live_values(session, wanted)
+    outcome.waiting = {}
+    left = _changes(live, wanted)
+    if left:
+        said = ", ".join(f"{name} is {change['from']}, not {change['to']}" for name, change in left.items())
+        raise MysqlError(
+            f"{unit} was restarted with {path}, and yet {said}. Something else sets it, or it has other limits"
+        )
+
+
+def _comes_back(unit: str, login: Login, seconds: float) -> bool:
+    end = time.monotonic() + seconds
+    command = ["systemctl", "restart", unit]
+    subprocess.run(["systemctl", "reset-failed", unit], capture_output=True, check=False)
+    try:
+        if subprocess.run(command, capture_output=True, check=False, timeout=seconds).returncode:
+            return False
+    except subprocess.TimeoutExpired:
+        return False
+    while time.monotonic() < end:
+        try:
+            connect(login, timeout=5).close()
+            return True
+        except MysqlError:
+            time.sleep(0.2)
+    return False
+
+
+def unit_name() -> str:
+    """Return the unit of the server: the name that systemd knows among the usual ones."""
+    for name in ("mariadb.service", "mysql.service", "mysqld.service"):
+        shown = subprocess.run(
+            ["systemctl", "show", "--property=LoadState", "--value", name], capture_output=True, text=True, check=False
+        )
+        if shown.stdout.strip() == "loaded":
+            return name
+    raise MysqlError(
+        "systemd knows none of mariadb.service, mysql.service and mysqld.service; set mysql_tuning_service"
+    )
+
+
+def _journal(unit: str) -> list[str]:
+    command = ["journalctl", "--no-pager", "--output=cat", "--lines=15", f"--unit={unit}"]
+    shown = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False).stdout
+    return [f"  | {line}" for line in shown.splitlines()]
+
+
+def _write(path: Path, content: str) -> None:
+    """Write a whole file or leave the old one, also across a power cut."""
+    temporary = path.with_name(f".{path.name}.new")
+    with temporary.open("w", encoding="utf-8") as handle:
+        handle.write(content)
+        handle.flush()
+        os.fsync(handle.fileno())
+    temporary.chmod(0o644)
+    temporary.replace(path)

@@ -1,0 +1,193 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the rightsize.webstack authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: mysql_settings
+short_description: Bring a MySQL or MariaDB server to the settings of its plan
+version_added: 0.1.0
+description:
+  - Writes a drop-in with the plan's numbers in the variables that this very server has. Variables that it does not
+    have, no longer has or calls deprecated are never written.
+  - The server itself judges the drop-in before it replaces the old one. A value that it would refuse, change or ignore
+    is an error, and nothing is touched.
+  - What can be set while the server runs is set at once, without a restart. The rest waits for a restart, which is done
+    only if it is allowed. A server that does not come back gets its old drop-in back and is started with that.
+  - Compares with the running server each time, so that what an interrupted run has left is made good.
+author:
+  - The rightsize.webstack authors (!UNKNOWN)
+requirements:
+  - PyMySQL on the host (C(python3-pymysql))
+attributes:
+  check_mode:
+    description: Says what would be set, what would wait for a restart, and shows the drop-in as a diff.
+    support: full
+  diff_mode:
+    description: Shows the drop-in, and the values of the running server.
+    support: full
+options:
+  plan:
+    description: The plan's numbers, as C(sizing.mysql) of M(rightsize.webstack.sizing_facts) has them.
+    type: dict
+    required: true
+  settings:
+    description:
+      - Other variables to set, by name. They win over the plan's. One that this server does not have or calls
+        deprecated is an error.
+    type: dict
+    default: {}
+  slow_log:
+    description: Whether slow queries are logged.
+    type: bool
+    default: true
+  slow_log_file:
+    description: Where they are logged.
+    type: path
+    default: /var/log/mysql/slow.log
+  slow_log_seconds:
+    description: How long a query takes at least to be logged (seconds).
+    type: float
+    default: 1.0
+  config_file:
+    description: The drop-in. By default C(99-webstack.cnf) in the server's directory of drop-ins.
+    type: path
+  restart:
+    description: V(when_required) restarts the server when a setting needs it, V(never) only says which do.
+    type: str
+    choices: [never, when_required]
+    default: never
+  unit:
+    description: The server's systemd unit. By default C(mariadb), C(mysql) or C(mysqld), whichever is there.
+    type: str
+  start_timeout:
+    description: Seconds within which a restarted server has to answer.
+    type: int
+    default: 120
+  login_user:
+    description: User to log in as. By default the one of O(config_file_client), or root through the server's socket.
+    type: str
+  login_password:
+    description: Its password.
+    type: str
+  login_host:
+    description: Name or address of the server. By default its unix socket on this host.
+    type: str
+  login_port:
+    description: Its port.
+    type: int
+    default: 3306
+  login_unix_socket:
+    description: Path of its socket, where it is not at one of the usual places.
+    type: path
+  config_file_client:
+    description: Options file of the client with user and password, read if it is there.
+    type: path
+    default: ~/.my.cnf
+seealso:
+  - module: rightsize.webstack.sizing_facts
+  - module: rightsize.webstack.mysql_indexes
+"""
+
+EXAMPLES = r"""
+- name: Bring the server to the plan
+  rightsize.webstack.mysql_settings:
+    plan: "{{ ansible_facts.sizing.mysql }}"
+    settings:
+      wait_timeout: 600
+  register: tuned
+
+- name: Say what waits for a restart
+  ansible.builtin.debug:
+    var: tuned.waiting
+"""
+
+RETURN = r"""
+server:
+  description: What the server is.
+  returned: success
+  type: str
+  sample: MariaDB 11.8.9
+config_file:
+  description: The drop-in.
+  returned: success
+  type: str
+applied:
+  description: What was set in the running server, by name, with the value before (C(from)) and now (C(to)).
+  returned: success
+  type: dict
+waiting:
+  description: What only a restart will change, in the same form.
+  returned: success
+  type: dict
+  sample: {performance_schema: {from: "OFF", to: "ON"}}
+differed:
+  description: In words, where the running server differed before.
+  returned: success
+  type: list
+  elements: str
+  sample: ["max_connections is 151, not 100"]
+restarted:
+  description: Whether the server was restarted.
+  returned: success
+  type: bool
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.rightsize.webstack.plugins.module_utils.mysql.connection import Login
+from ansible_collections.rightsize.webstack.plugins.module_utils.mysql.errors import MysqlError
+from ansible_collections.rightsize.webstack.plugins.module_utils.mysql.settings import Wish, bring
+from ansible_collections.rightsize.webstack.plugins.module_utils.mysql.variables import SlowLog
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "plan": {"type": "dict", "required": True},
+            "settings": {"type": "dict", "default": {}},
+            "slow_log": {"type": "bool", "default": True},
+            "slow_log_file": {"type": "path", "default": "/var/log/mysql/slow.log"},
+            "slow_log_seconds": {"type": "float", "default": 1.0},
+            "config_file": {"type": "path"},
+            "restart": {"type": "str", "choices": ["never", "when_required"], "default": "never"},
+            "unit": {"type": "str"},
+            "start_timeout": {"type": "int", "default": 120},
+            "login_user": {"type": "str"},
+            "login_password": {"type": "str", "no_log": True},
+            "login_host": {"type": "str"},
+            "login_port": {"type": "int", "default": 3306},
+            "login_unix_socket": {"type": "path"},
+            "config_file_client": {"type": "path", "default": "~/.my.cnf"},
+        },
+        supports_check_mode=True,
+    )
+    options = module.params
+    wish = Wish(
+        plan=options["plan"],
+        slow_log=SlowLog(options["slow_log"], options["slow_log_file"], options["slow_log_seconds"]),
+        others=options["settings"],
+        config_file=options["config_file"],
+        restart=options["restart"] == "when_required",
+        unit=options["unit"],
+        start_timeout=options["start_timeout"],
+    )
+    login = Login(
+        user=options["login_user"],
+        password=options["login_password"],
+        host=options["login_host"],
+        port=options["login_port"],
+        unix_socket=options["login_unix_socket"],
+        config_file=options["config_file_client"],
+    )
+    try:
+        outcome = bring(wish, login, module.check_mode)
+    except MysqlError as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(**outcome.to_dict())
+
+
+if __name__ == "__main__":
+    main()
