@@ -138,7 +138,7 @@ class Run:
             explain_query(self.session, self.server, query)
         self.outcome.statements = [index.create(self.server) for index in plan.create]
         removing = [] if plan.create or state.run else self._unhelpful(state)
-        self.outcome.statements += [drop_statement(index.table, index.name) for index in removing]
+        self.outcome.statements += [drop_statement(self.server, index.table, index.name) for index in removing]
         self.outcome.created = [str(index) for index in plan.create]
         self.outcome.removed = [str(index) for index in removing]
         self.outcome.changed = bool(plan.create or removing or state.run_created)
@@ -315,9 +315,12 @@ class Run:
     def _remove(self, indexes: Sequence[Index], state: State) -> None:
         for index in indexes:
             change(
-                self.session, drop_statement(index.table, index.name, state.run or "-"), index.table, self.wish.patience
+                self.session,
+                drop_statement(self.server, index.table, index.name, state.run or "-"),
+                index.table,
+                self.wish.patience,
             )
-            statement = drop_statement(index.table, index.name)
+            statement = drop_statement(self.server, index.table, index.name)
             self.journal.write(
                 "removed",
                 table=index.table,
@@ -363,8 +366,8 @@ class Run:
         tables = read_tables(self.session, self.wish.database, set(self.outcome.before))
         self.outcome.after = {name: table.definitions for name, table in tables.items()}
         self.outcome.notes += [
-            f"the server has dropped {name} on {table} itself: it had made it for a foreign key, which a new index serves "
-            "as well; a rollback brings it back"
+            f"the server has dropped {name} on {table} itself: it had made it for a foreign key, which a new index "
+            "serves as well; a rollback brings it back"
             for table, definitions in self.outcome.before.items()
             for name in sorted(set(definitions) - set(self.outcome.after.get(table, {})))
             if not any(text.startswith(f"{name} on {table}") for text in self.outcome.removed)
@@ -418,11 +421,14 @@ class Run:
 
     def _step_back(self, table: str, name: str, definition: str | None) -> None:
         if definition is None:
-            statement, told = drop_statement(table, name, "rollback"), drop_statement(table, name)
+            statement, told = (
+                drop_statement(self.server, table, name, "rollback"),
+                drop_statement(self.server, table, name),
+            )
             self.outcome.removed.append(f"{name} on {table}")
             self.outcome.after[table].pop(name, None)
         else:
-            statement, told = restore_statement(table, definition, "rollback"), restore_statement(table, definition)
+            statement, told = (restore_statement(table, definition, run) for run in ("rollback", ""))
             self.outcome.restored.append(f"{name} on {table}")
             self.outcome.after[table][name] = definition
         self.outcome.statements.append(told)

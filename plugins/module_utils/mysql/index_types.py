@@ -83,10 +83,14 @@ class Index:
         )
 
 
-def drop_statement(table: str, name: str, run: str = "") -> str:
-    """Return the statement that drops an index without keeping anybody from writing."""
+def drop_statement(server: Server, table: str, name: str, run: str = "") -> str:
+    """Return the statement that drops an index without keeping anybody from writing.
+
+    MariaDB's DROP INDEX cannot be told how, and does it in place.
+    """
     mark = f" /* {MARK} {run} */" if run else ""
-    return f"DROP{mark} INDEX {quoted(name)} ON {quoted(table)} ALGORITHM=INPLACE LOCK=NONE"
+    how = "" if server.is_mariadb else " ALGORITHM=INPLACE LOCK=NONE"
+    return f"DROP{mark} INDEX {quoted(name)} ON {quoted(table)}{how}"
 
 
 def restore_statement(table: str, definition: str, run: str = "") -> str:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import time
 from collections.abc import Mapping
@@ -95,7 +96,7 @@ def bring(wish: Wish, login: Login, check_mode: bool) -> Outcome:
     wanted = settings_for(server, wish.plan, wish.slow_log, wish.others)
     path = Path(wish.config_file) if wish.config_file else drop_in_path()
     content = render(wanted, server, NOTE)
-    _see_that_logs_have_a_place(wanted)
+    log = _log_directory(wanted)
     judge(program, path, content, wanted)
     before = path.read_text(encoding="utf-8") if path.exists() else ""
     outcome = Outcome(server, str(path), before, content)
@@ -103,6 +104,8 @@ def bring(wish: Wish, login: Login, check_mode: bool) -> Outcome:
         _foresee(outcome, wanted, wish, login)
         return outcome
     with connected(login) as session:
+        if log:
+            _make_log_directory(log, session)
         if before != content:
             _write(path, content)
         _apply(session, wanted, outcome)
@@ -111,13 +114,27 @@ def bring(wish: Wish, login: Login, check_mode: bool) -> Outcome:
     return outcome
 
 
-def _see_that_logs_have_a_place(wanted: Mapping[str, Value]) -> None:
-    """The server starts with a log file that it cannot write, and then logs nothing."""
+def _log_directory(wanted: Mapping[str, Value]) -> Path | None:
+    """Return the directory of the slow log if it has to be made.
+
+    The server would start without it, and log nothing; Debian 13's package no longer makes it.
+    """
     directory = Path(str(wanted["slow_query_log_file"])).parent
-    if wanted["slow_query_log"] and directory.is_absolute() and not directory.is_dir():
-        raise MysqlError(
-            f"slow_query_log_file: there is no directory {directory} on this host; create it or name another"
-        )
+    if not wanted["slow_query_log"] or not directory.is_absolute() or directory.is_dir():
+        return None
+    if not directory.parent.is_dir():
+        raise MysqlError(f"slow_query_log_file: there is no directory {directory.parent} on this host; name another")
+    return directory
+
+
+def _make_log_directory(directory: Path, session: Session) -> None:
+    owner = Path(str(session.value("SELECT @@datadir"))).stat().st_uid
+    directory.mkdir(mode=0o750)
+    try:
+        shutil.chown(directory, owner, "adm")
+    except LookupError:
+        shutil.chown(directory, owner)
+    directory.chmod(0o2750)
 
 
 def _without_server(wish: Wish, check_mode: bool) -> Outcome:
@@ -159,15 +176,21 @@ def _read_only(session: Session, wanted: Mapping[str, Value], server: Server) ->
 
 
 def _apply(session: Session, wanted: Mapping[str, Value], outcome: Outcome) -> None:
+    """Set what can be set live. A server that refuses a value gets its old ones back, and the old drop-in."""
     live = live_values(session, wanted)
+    done: list[str] = []
     for name, value in differing(wanted, live).items():
         try:
             session.run(f"SET GLOBAL {quoted(name)} = %s", [literal(value)])
+            done.append(name)
         except QueryError as error:
             if error.code != _READ_ONLY:
+                for other in reversed(done):
+                    session.run(f"SET GLOBAL {quoted(other)} = %s", [literal(live[other])])
+                _put_back(outcome)
                 raise MysqlError(
-                    f"{name} = {text(value)}: the server refuses it: {error}. {outcome.config_file} is written, other "
-                    "values may have been set"
+                    f"{name} = {text(value)}: the running server refuses it, so its settings and {outcome.config_file} "
+                    f"are what they were before: {error}"
                 ) from None
     now = live_values(session, wanted)
     outcome.waiting = _changes(now, wanted)
@@ -176,6 +199,14 @@ def _apply(session: Session, wanted: Mapping[str, Value], outcome: Outcome) -> N
         for name in differing(wanted, live)
         if name not in outcome.waiting
     }
+
+
+def _put_back(outcome: Outcome) -> None:
+    path = Path(outcome.config_file)
+    if outcome.before:
+        _write(path, outcome.before)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _changes(live: Mapping[str, str], wanted: Mapping[str, Value]) -> dict[str, dict[str, str]]:
@@ -187,10 +218,7 @@ def _restart(wish: Wish, login: Login, path: Path, before: str, wanted: Mapping[
     unit = wish.unit or unit_name()
     if not _comes_back(unit, login, wish.start_timeout):
         lines = _journal(unit)
-        if before and before != outcome.after:
-            _write(path, before)
-        elif not before:
-            path.unlink()
+        _put_back(outcome)
         again = _comes_back(unit, login, wish.start_timeout)
         what = (
             "it runs again with the old ones"
