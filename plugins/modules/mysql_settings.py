@@ -56,7 +56,9 @@ options:
     description: The drop-in. By default C(99-webstack.cnf) in the server's directory of drop-ins.
     type: path
   restart:
-    description: V(when_required) restarts the server when a setting needs it, V(never) only says which do.
+    description:
+      - V(when_required) restarts the server when a setting needs it, V(never) only says which do.
+      - A server that has no databases but its own serves nobody yet, and is restarted in either case.
     type: str
     choices: [never, when_required]
     default: never
