@@ -4,8 +4,9 @@
 """Traffic that never lets go: it judges whether a hand-over lost, cut or garbled anything.
 
 Clients POST to ``/echo`` over keep-alive connections, readers follow ``/stream`` to its end
-and holders keep a WebSocket open on ``/ws`` (the endpoints of the demo apps). Nothing is
-ever sent twice: what a browser or a pool would quietly repeat counts as a failure here.
+and holders keep a WebSocket open on ``/ws`` (the endpoints of the demo apps; an ``Exchange``
+says what clients of another app POST). Nothing is ever sent twice: what a browser or a pool
+would quietly repeat counts as a failure here.
 Only the address that it is given is contacted, and it stops by itself.
 
     with Traffic("http://10.89.0.5", host="demo.example.test", clients=8, streams=2) as traffic:
@@ -153,6 +154,29 @@ class Endpoint:
         return self.tls.wrap_socket(plain, server_hostname=self.name.split(":")[0])
 
 
+@dataclass(frozen=True)
+class Exchange:
+    """What clients POST: ``message`` makes it of the client's name and a number; ``wrong`` says what is wrong with the
+    answer to a message, or None."""
+
+    path: str
+    message: Callable[[str, int], dict[str, Any]]
+    wrong: Callable[[Mapping[str, Any], Mapping[str, Any]], str | None]
+
+
+def _numbered(client: str, number: int) -> dict[str, Any]:
+    return {"client": client, "number": number, "text": "ñ€"}
+
+
+def _no_echo(message: Mapping[str, Any], answer: Mapping[str, Any]) -> str | None:
+    digest = hashlib.sha256(_encode(message)).hexdigest()
+    right = answer.get("sha256") == digest and answer.get("received") == message
+    return None if right else f"not an echo of {message}"
+
+
+ECHO = Exchange("/echo", _numbered, _no_echo)
+
+
 class Broken(Exception):  # noqa: N818 - it is no programming error but an observation
     """Something failed; ``kind`` is one word for counting."""
 
@@ -186,7 +210,9 @@ class Traffic:
         idle_close_fails: bool = True,
         tls_verify: bool = True,
         ca_file: str | None = None,
+        exchange: Exchange = ECHO,
     ) -> None:
+        self._exchange = exchange
         self._endpoint = Endpoint.of(url, host, tls_verify, ca_file)
         self._interval = 1 / rate if rate > 0 else 0.0
         self._max_seconds = max_seconds
@@ -267,7 +293,7 @@ class Traffic:
         self._first_answers[name].set()
         self._stopping.wait(PAUSE_AFTER_FAILURE_SECONDS)
 
-    # --- POST /echo ---
+    # --- POST ---
 
     def _post_forever(self, name: str) -> None:
         connection = _Connection(self._endpoint, self._timeout, self._log)
@@ -289,17 +315,17 @@ class Traffic:
             connection.close()
             if self._idle_close_fails:
                 raise Broken("idle close", "the server closed a keep-alive connection without announcing it")
-        message = {"client": name, "number": number, "text": "ñ€"}
-        body = json.dumps(message).encode()
+        message = self._exchange.message(name, number)
         self._log.count_request()
         started = time.monotonic()
-        response = connection.request("POST", "/echo", body)
+        response = connection.request("POST", self._exchange.path, _encode(message))
         content = connection.read(response)
         seconds = time.monotonic() - started
         _demand_status(response, content)
         answer = _decode(content)
-        if answer.get("sha256") != hashlib.sha256(body).hexdigest() or answer.get("received") != message:
-            raise Broken("wrong", f"not an echo of {body!r}: {_excerpt(content)}")
+        wrong = self._exchange.wrong(message, answer)
+        if wrong:
+            raise Broken("wrong", f"{wrong}: {_excerpt(content)}")
         self._log.answered(seconds, _label(answer, response, "version"), _label(answer, response, "release"))
 
     # --- GET /stream ---
@@ -548,6 +574,10 @@ def _observed() -> Iterator[None]:
 def _demand_status(response: http.client.HTTPResponse, content: bytes) -> None:
     if response.status != 200:
         raise Broken("status", f"{response.status} {response.reason}: {_excerpt(content)}")
+
+
+def _encode(message: Mapping[str, Any]) -> bytes:
+    return json.dumps(message).encode()
 
 
 def _decode(content: bytes) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -23,7 +23,7 @@ from typing import Any
 
 import pytest
 from support import traffic as traffic_module
-from support.traffic import Report, Traffic
+from support.traffic import Exchange, Report, Traffic
 
 FAULT_AT_REQUEST = 5
 
@@ -262,6 +262,16 @@ def test_nothing_is_sent_twice() -> None:
         report = let_run(Traffic(url_of(server), clients=1), requests(4 * FAULT_AT_REQUEST))
     assert report.failed == 1
     assert server.posts == report.requests
+
+
+@pytest.mark.parametrize(("wanted", "kinds"), [(3, {}), (4, {"wrong": 1})])
+def test_what_is_sent_and_how_it_is_judged_can_be_given(wanted: int, kinds: dict[str, int]) -> None:
+    def wrong(sent: Mapping[str, Any], answer: Mapping[str, Any]) -> str | None:
+        return f"not {wanted}" if sent["number"] == 3 and answer["received"] != {"number": wanted} else None
+
+    exchange = Exchange("/chat", lambda _client, number: {"number": number}, wrong)
+    report = observe("", requests(10), clients=1, exchange=exchange)
+    assert report.kinds == kinds
 
 
 def test_a_server_that_announces_its_close_is_no_failure() -> None:
