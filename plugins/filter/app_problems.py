@@ -56,6 +56,7 @@ _value:
 HEALTH_KEYS = ("host", "path", "status", "timeout")
 DOMAIN = re.compile(r"_|(\*\.)?([A-Za-z0-9_-]+\.)*[A-Za-z0-9_-]+\.?")
 RATE = re.compile(r"[1-9][0-9]*r/[sm]")
+CREDENTIALS = re.compile(r"(https?://[^/@]+|[a-z+]+://[^/@:]*:[^/@]+)@(?P<host>[^/:]+)")
 URL_PATH = re.compile(r"/[^\s;{}\"']*")
 
 
@@ -73,6 +74,7 @@ def app_problems(apps: Sequence[Mapping[str, Any]], stores: Sequence[str] = ()) 
 def _problems(app: Mapping[str, Any], where: str) -> Iterator[str]:
     yield from _refused(check_app_name, app["name"], f"{where}.name: ")
     yield from _refused(parse_entrypoint, app["entrypoint"], f"{where}.")
+    yield from _repository_problems((app.get("source") or {}).get("git"), f"{where}.source.git.repo")
     yield from _domain_problems(app, where)
     yield from _variable_problems(app, where)
     yield from _health_problems(app.get("health"), f"{where}.health")
@@ -98,6 +100,16 @@ def _store_problems(app: Mapping[str, Any], stores: Sequence[str], where: str) -
                 f"{where}.{store}: no password, and this inventory's {store} host lets nobody in without one; give it "
                 f"as {store}: {{password: ...}}, from a vault (openssl rand -hex 24 makes one), or remove {store}"
             )
+
+
+def _repository_problems(git: Mapping[str, Any] | None, where: str) -> Iterator[str]:
+    """Refuse a token in the address: git, Ansible and the history would all write it down."""
+    found = CREDENTIALS.match(str((git or {}).get("repo", "")))
+    if found:
+        yield (
+            f"{where}: the address of {found['host']} has credentials in it, which logs would show; take them out and "
+            "use an SSH key (git@HOST:PATH) or git's credential helper on the machine that runs Ansible"
+        )
 
 
 def _domain_problems(app: Mapping[str, Any], where: str) -> Iterator[str]:

@@ -36,8 +36,8 @@ options:
     default: []
   proxies:
     description:
-      - Variables of the hosts before an app host that is no proxy itself. They end TLS, so it serves plain HTTP to them,
-        and believes what they say about the client. A host is reached as one of O(app_hosts) is.
+      - Variables of the hosts before an app host that is no proxy itself. They end TLS, so it serves plain HTTP to
+        them, and believes what they say about the client. A host is reached as one of O(app_hosts) is.
     type: list
     elements: dict
     default: []

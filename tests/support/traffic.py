@@ -43,7 +43,7 @@ from urllib.parse import urlsplit
 MAX_FAILURES_KEPT = 1000
 PAUSE_AFTER_FAILURE_SECONDS = 0.05
 FIRST_ANSWER_SECONDS = 5.0
-REENTRY_SECONDS = 0.5
+REENTRY_SECONDS = 1.5
 """A release that was silent this long and answers again is a new entry in the order of releases."""
 WEBSOCKET_KEY_SUFFIX = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, section 1.3
 POLITE_WEBSOCKET_CLOSES = (1000, 1001, 1012)  # normal, going away, service restart

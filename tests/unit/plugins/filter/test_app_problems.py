@@ -16,6 +16,14 @@ MISTAKES: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "name too long": ({"name": "a" * 32}, ("name", "at most 31")),
     "name of a service": ({"name": "redis"}, ("name", "'redis'", "'redis_app'")),
     "entrypoint of the wrong form": ({"entrypoint": "shop"}, ("entrypoint", "'shop'", "package.module:name")),
+    "token in an address": (
+        {"source": {"git": {"repo": "https://t0ken@git.example.com/shop.git"}}},
+        ("source.git.repo", "git.example.com", "SSH key"),
+    ),
+    "password in an address": (
+        {"source": {"git": {"repo": "ssh://git:t0ken@git.example.com/shop"}}},
+        ("source.git.repo", "git.example.com", "credential helper"),
+    ),
     "domain with a scheme": ({"domain": "http://shop.test"}, ("domain", "'http://shop.test'", "no http://")),
     "domain with a port": ({"domains": ["ok.test", "shop.test:80"]}, ("domains[1]", "'shop.test:80'", "port")),
     "domain that ends nginx's line": ({"domain": "a.test; }"}, ("domain", "'a.test; }'")),
@@ -68,3 +76,13 @@ def test_the_value_of_a_secret_is_never_told(value: Any) -> None:
 )
 def test_what_makes_sense_is_no_problem(fine: dict[str, Any]) -> None:
     assert app_problems([{**SHOP, **fine}]) == []
+
+
+def test_a_token_in_an_address_is_not_repeated() -> None:
+    app = {**SHOP, "source": {"git": {"repo": "https://x:t0ken@git.example.com/shop.git"}}}
+    assert "t0ken" not in "".join(app_problems([app]))
+
+
+@pytest.mark.parametrize("repo", ["git@git.example.com:shop.git", "ssh://git@git.example.com/shop", "/srv/git/shop"])
+def test_an_address_without_a_token_is_fine(repo: str) -> None:
+    assert app_problems([{**SHOP, "source": {"git": {"repo": repo}}}]) == []
