@@ -13,8 +13,8 @@ IMAGE_DISTRIBUTION ?= trixie
 SCENARIO ?=
 # They mostly wait: for traffic, for packages, for each other's time-outs.
 JOBS ?= 2
-# What make test runs. The other scenarios are run by name; each joins once it has passed whole on an idle machine.
-SCENARIOS := collection
+# What make test runs, the longest first. A new scenario joins once it has passed whole.
+SCENARIOS := crash default handover workers faults small collection
 DEMO_PORT ?= 8088
 PYTHON_SOURCES := plugins tests molecule tools
 
