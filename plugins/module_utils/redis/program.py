@@ -35,9 +35,9 @@ def main(config: Path, arguments: Sequence[str] | None = None) -> int:
         else:
             found = [take(server, folder, int(options["keep"]))]
     except RedisError as error:
-        print(error, file=sys.stderr)
+        sys.stderr.write(f"{error}\n")
         return 1
     for backup in found:
         keys = "" if backup.keys is None else f"  {backup.keys} keys"
-        print(f"{backup.path}  {backup.bytes} bytes{keys}")
+        sys.stdout.write(f"{backup.path}  {backup.bytes} bytes{keys}\n")
     return 0

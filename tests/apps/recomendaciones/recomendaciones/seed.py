@@ -31,9 +31,9 @@ def main() -> None:
         """Return a video; a tenth of them have most views."""
         return chance.randint(1, VIDEOS if chance.random() < 0.3 else VIDEOS // 10)
 
-    users = ((chance.choice(COUNTRIES), chance.choice(CATEGORIES), moment()) for _ in range(USERS))
+    users = ((chance.choice(COUNTRIES), chance.choice(CATEGORIES), moment()) for _unused in range(USERS))
     videos = ((f"Video {number}", chance.choice(CATEGORIES), round(chance.random(), 4)) for number in range(VIDEOS))
-    seen = ((chance.randint(1, USERS), popular(), moment()) for _ in range(views))
+    seen = ((chance.randint(1, USERS), popular(), moment()) for _unused in range(views))
     with create_engine(address("DATABASE_URL")).begin() as connection:
         if connection.execute(text("SELECT 1 FROM users LIMIT 1")).first():
             return
