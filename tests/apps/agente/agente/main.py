@@ -25,7 +25,9 @@ TOO_FAR = 0.9
 """Cosine distance from which on a memory has nothing to do with a question."""
 
 log = logging.getLogger("agente")
-memory = Memory(os.environ.get("DATABASE_URL", ""), int(os.environ.get("DATABASE_POOL_SIZE", "5")))
+# asyncpg's pool has one limit; connections that nobody uses are closed after five minutes.
+POOL_LIMIT = int(os.environ.get("DATABASE_POOL_SIZE", "5")) + int(os.environ.get("DATABASE_POOL_MAX_OVERFLOW", "0"))
+memory = Memory(os.environ.get("DATABASE_URL", ""), POOL_LIMIT)
 model = Model(
     os.environ.get("LLM_URL", ""),
     os.environ.get("LLM_API_KEY", ""),
