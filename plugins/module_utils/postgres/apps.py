@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ from .url import database_url
 PASSED_ON = ("owner", "owner_password", "extensions", "settings", "indexes")
 # How a place is called in a database's entry, and how in an app's.
 PLACES = ((".users[0].name", ".user"), (".users[0]", ""), (".name:", ".database:"))
+MORE = re.compile(r"\.users\[(\d+)\]")
 
 
 def databases_of(apps: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -42,7 +44,7 @@ def _entry(app: Mapping[str, Any]) -> dict[str, Any]:
     if asked.get("access"):
         user["access"] = asked["access"]
     passed_on = {key: asked[key] for key in PASSED_ON if asked.get(key)}
-    return {"name": asked.get("database") or app["name"], "users": [user], **passed_on}
+    return {"name": asked.get("database") or app["name"], "users": [user, *(asked.get("users") or [])], **passed_on}
 
 
 def _merged(one: Any, other: Any) -> Any:
@@ -73,7 +75,8 @@ def _problems_alone(apps: Sequence[Mapping[str, Any]]) -> Iterator[str]:
             text = str(error).replace(f"{where}[0]", where)
             for there, here in PLACES:
                 text = text.replace(f"{where}{there}", f"{where}{here}", 1)
-            yield text
+            # The app's own user comes first.
+            yield MORE.sub(lambda match: f".users[{int(match[1]) - 1}]", text)
 
 
 def urls_of(app: Mapping[str, Any], host: str, port: int, pool_port: int | None) -> dict[str, str]:

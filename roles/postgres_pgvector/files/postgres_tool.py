@@ -42,8 +42,10 @@ RESTORING = "_restoring"
 
 # What must be the same in a database and in what was restored of it. Each query gives one column of text.
 FACTS = {
+    # One that is being built, or was left half built, is in no dump.
     "indexes": """
-        SELECT indexdef FROM pg_indexes WHERE schemaname !~ '^pg_' AND schemaname <> 'information_schema' ORDER BY 1""",
+        SELECT pg_get_indexdef(c.oid) FROM pg_index JOIN pg_class c ON c.oid = indexrelid WHERE indisvalid
+        AND relnamespace::regnamespace::text !~ '^pg_|^information_schema$' ORDER BY 1""",
     "constraints": """
         SELECT concat_ws(' ', conrelid::regclass, conname, pg_get_constraintdef(oid)) FROM pg_constraint
         WHERE conrelid <> 0 AND connamespace::regnamespace::text !~ '^pg_|^information_schema$' ORDER BY 1""",

@@ -61,12 +61,14 @@ def test_problems_name_the_apps_own_key() -> None:
         {"name": "a", "postgres": {"password": "ä"}},
         {"name": "b", "postgres": {"password": "x", "user": "pg_b"}},
         {"name": "c", "postgres": {"password": "x", "database": "C D"}},
+        {"name": "d", "postgres": {"password": "x", "users": [{"name": "e", "password": ""}]}},
     ]
     found = list(problems(wrong))
     assert [one.split(":")[0] for one in found] == [
         "webstack_apps[0].postgres.password",
         "webstack_apps[1].postgres.user",
         "webstack_apps[2].postgres.database",
+        "webstack_apps[3].postgres.users[0].password",
     ]
 
 
@@ -74,3 +76,9 @@ def test_two_apps_with_one_role_and_two_passwords() -> None:
     other = {"name": "b", "postgres": {"user": "agente", "password": "x"}}
     (problem,) = problems([APP, other])
     assert "'agente' has another password" in problem and PASSWORD not in problem
+
+
+def test_the_role_of_before_goes_on_beside_the_new_one() -> None:
+    old = {"name": "agente", "password": "old"}
+    (database,) = databases_of([{"name": "agente", "postgres": {"user": "b", "password": "new", "users": [old]}}])
+    assert [user["name"] for user in database["users"]] == ["b", "agente"]
