@@ -46,7 +46,7 @@ def machine(
     )
 
 
-ORANGE_PI = machine(15_936, 5.5, usable=8, disk="nvme")
+ORANGE_PI = machine(15_936, 6.0, usable=8, disk="nvme")
 
 
 def planned(hardware: Hardware, *apps: dict[str, Any], services: tuple[str, ...] = ("nginx",), **options: Any) -> Plan:

@@ -21,7 +21,7 @@ def test_an_orange_pi_with_postgres_calling_language_models_gets_the_guides_four
     agente = plan.gunicorn["agente"]
     assert (agente.workers, agente.worker_class, agente.handover) == (4, "asgi", "side_by_side")
     assert agente.timeout > 120
-    assert "5.50 cores' worth × 0.70 (nginx 5%, postgres 25% kept)" in plan.reasons["gunicorn.agente.workers"]
+    assert "6.00 cores' worth × 0.70 (nginx 5%, postgres 25% kept)" in plan.reasons["gunicorn.agente.workers"]
 
 
 def test_four_cpus_with_a_half_waiting_app_get_the_guides_eight_workers() -> None:
@@ -235,7 +235,7 @@ def test_a_database_asks_for_a_pool() -> None:
         (3900, 2.0, {"framework": "django", "workload": "io", "redis": {}}, ("nginx", "redis"), 2, 0),
         (990, 2.0, {"workload": "llm", "redis": {}}, ("nginx", "redis"), 2, 0),
         (1990, 2.0, {"postgres": {}}, ("nginx", "postgres"), 3, 60),
-        (15936, 5.5, {"workload": "llm", "postgres": {}}, ("nginx", "postgres"), 4, 80),
+        (15936, 6.0, {"workload": "llm", "postgres": {}}, ("nginx", "postgres"), 4, 80),
         (1024, 1.5, {}, ("nginx",), 3, 0),
     ],
 )

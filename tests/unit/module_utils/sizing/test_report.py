@@ -19,8 +19,8 @@ def test_every_number_stands_in_the_table_with_its_reason() -> None:
     lines = table(plan.to_dict(), ORANGE_PI.to_dict())
     for path in plan.reasons:
         assert any(line.startswith(f"  {path.rpartition('.')[2]}  ") for line in lines), path
-    assert "8 usable CPUs, 5.50 cores' worth (made up), 15936 MB usable" in lines[0]
-    assert any("  workers " in line and " 5  5.50 cores' worth × 0.95 (nginx 5% kept)" in line for line in lines)
+    assert "8 usable CPUs, 6.00 cores' worth (made up), 15936 MB usable" in lines[0]
+    assert any("  workers " in line and " 6  6.00 cores' worth × 0.95 (nginx 5% kept)" in line for line in lines)
 
 
 def test_lines_fit_a_terminal_and_end_without_spaces() -> None:
@@ -31,7 +31,7 @@ def test_lines_fit_a_terminal_and_end_without_spaces() -> None:
 
 def test_reasons_of_a_section_begin_in_one_column() -> None:
     lines = _lines()
-    starts = ("5.50 cores' worth ×", "what fastapi", "an event loop needs one", "gunicorn's default, below")
+    starts = ("6.00 cores' worth ×", "what fastapi", "an event loop needs one", "gunicorn's default, below")
     assert len({line.index(text) for line in lines for text in starts if text in line}) == 1
 
 
