@@ -109,6 +109,11 @@ bench: setup-dev image ## Time the playbooks against a single ping, on a test ho
 	@tools/as-root $(PY) tests/bench/speed.py
 	@tools/as-root ansible-playbook tests/hosts/destroy.yml -e @tests/bench/host.yml
 
+.PHONY: bench-sizing
+bench-sizing: setup-dev image ## Compare planned worker counts with the best (half an hour; SHAPES=1cpu-512m WORKLOADS="cpu memory" for some)
+	@tools/install-packages load
+	@tools/as-root $(PY) tests/bench/sizing.py --shapes $(SHAPES) --workloads $(WORKLOADS)
+
 # --- linters ---------------------------------------------------------------------------------------------------
 
 LINTERS := lint-yaml lint-ansible lint-python lint-changelog lint-docs sanity galaxy-import

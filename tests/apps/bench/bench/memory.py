@@ -1,0 +1,20 @@
+"""An endpoint that needs memory."""
+
+import os
+import random
+
+from . import answer
+
+HELD_MB = 120
+COPIED_MB = 8
+# Random, so that no page of it can be shared with another worker or compressed away.
+HELD = os.urandom(HELD_MB << 20)
+
+
+def app(environ, start_response):
+    """Copy a part of what this worker holds, as a search in an index or a resized picture does."""
+    if environ["PATH_INFO"] == "/health":
+        return answer(start_response, {})
+    first = random.randrange(HELD_MB - COPIED_MB) << 20
+    part = bytearray(HELD[first : first + (COPIED_MB << 20)])
+    return answer(start_response, {"sum": sum(part[::256])})

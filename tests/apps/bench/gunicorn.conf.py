@@ -1,0 +1,12 @@
+"""What is the same for all endpoints; the rest are options on the command line."""
+
+umask = 0
+timeout = 60
+keepalive = 75
+worker_tmp_dir = "/dev/shm"
+control_socket_disable = True
+
+
+def post_worker_init(worker):
+    """Tell the bench that this worker has imported its endpoint."""
+    worker.log.info("Ready")
