@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from .playbooks import CHECKOUT, container
+from .playbooks import CHECKOUT, address, container
 
 APPS = CHECKOUT / "tests" / "apps"
 CERTIFICATE = {"self_signed": True}
@@ -48,7 +48,7 @@ def write_example(
             "ansible_connection": "podman_pipelined",
             "ansible_host": container((hosts or {}).get(host, host)),
             "ansible_python_interpreter": "/usr/bin/python3",
-            "webstack_address": (hosts or {}).get(host, host),
+            "webstack_address": address((hosts or {}).get(host, host)),
         }
         for host in names
     }
