@@ -130,7 +130,7 @@ def measure(output: str = "") -> Step:
 
 def change(phases: tuple[str, ...]) -> Callable[[dict[str, Any]], None]:
     def changed(variables: dict[str, Any]) -> None:
-        variables["phases"] = list(phases)
+        variables.update(phases=list(phases), feed_address=address(HOST), feed_db_address=address(DATABASE_HOST))
         (app,) = variables["webstack_apps"]
         app["migrate"].append(f"python -m {APP}.seed")
         app["rate_limits"] = []  # the load comes from one address
