@@ -141,7 +141,7 @@ def journey(tmp_path_factory: pytest.TempPathFactory, secrets: None) -> Journey:
     staff = token("staff", True)
     pages: dict[str, str] = {}
     steps: dict[str, Step] = {}
-    # From 3 sync workers to gevent nginx gets more connections, and its reload closes idle ones: browsers open new ones.
+    # With gevent nginx gets more connections, and its reload closes idle ones: browsers open new ones.
     options = {
         "idle_close_fails": False,
         "host": DOMAIN,
