@@ -77,7 +77,7 @@ options:
         type: list
         elements: raw
         default: []
-      max_ms: {description: How fast its median should be (ms). Whether it is, is in the result., type: float}
+      max_ms: {description: "How fast its median should be (ms). The result says whether it is.", type: float}
   runs:
     description: How often each query is run before and after, after one run that does not count.
     type: int
