@@ -196,6 +196,9 @@ def _by_threads(cpuinfo: CpuInfo, cores: dict[int, int]) -> tuple[frozenset[int]
     return threaded, frozenset(cores) - threaded
 
 
+_HYBRID_NAMES = {WIDEST: "P-core", WIDE: "E-core"}
+
+
 @dataclass(frozen=True)
 class _Identity:
     name: str | None
@@ -212,6 +215,8 @@ def _identify(tree: Tree, cpuinfo: CpuInfo, cpu: int, hybrid: CoreClass | None) 
         implementer, part = _midr(tree, cpu)
     if implementer is None or part is None:
         name = lines.get("uarch") or lines.get("model name") or lines.get("cpu")
+        if hybrid is not None:  # a tree without cpuinfo
+            name = (f"{name} " if name else "") + _HYBRID_NAMES[hybrid]
         return _Identity(name, name and f"{name} {lines.get('marchid', '')}", hybrid)
     return _arm_identity(implementer, part)
 
@@ -226,7 +231,7 @@ def _identify_x86(lines: Mapping[str, str], hybrid: CoreClass | None) -> _Identi
     vendor, model_name = lines["vendor_id"], lines.get("model name")
     family, model = as_integer(lines.get("cpu family")), as_integer(lines.get("model"))
     core_class = hybrid or x86_core_class(vendor, family, model)
-    suffix = {WIDEST: " (P-core)", WIDE: " (E-core)"}[core_class] if hybrid else ""
+    suffix = f" ({_HYBRID_NAMES[core_class]})" if hybrid else ""
     name = " ".join(model_name.split()) + suffix if model_name else None
     return _Identity(name, f"{vendor} {family}/{model}{suffix}", core_class)
 

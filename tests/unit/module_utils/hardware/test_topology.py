@@ -129,6 +129,16 @@ def test_intels_hybrids_by_the_kernels_own_lists(tmp_path: Path) -> None:
     assert 0.55 < cpu.clusters[1].capacity < 0.75
 
 
+def test_intels_hybrids_in_a_tree_without_cpuinfo(tmp_path: Path) -> None:
+    files = {"sys/devices/cpu_core/cpus": "0-7\n", "sys/devices/cpu_atom/cpus": "8-15\n"}
+    machine = Machine([Cluster("0-7", mhz=4800, threads_per_core=2), Cluster("8-15", mhz=3500)], files=files)
+    build_tree(tmp_path, machine)
+    (tmp_path / "proc/cpuinfo").unlink()
+    cpu = read_hardware(tmp_path).cpu
+    assert [(cluster.name, len(cluster.cpus)) for cluster in cpu.clusters] == [("P-core", 8), ("E-core", 8)]
+    assert cpu.capacity_source == "part and frequency"
+
+
 def test_acpi_tells_unclocked_cores_apart_but_amd_ranks_equal_ones(tmp_path: Path) -> None:
     files = {f"{CPU}/cpu{cpu}/acpi_cppc/highest_perf": "61\n" if cpu < 4 else "35\n" for cpu in range(8)}
     arm = Machine([Cluster("0-3", "0x99/0x1"), Cluster("4-7", "0x99/0x2")], files=files)
