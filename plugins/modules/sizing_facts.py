@@ -136,7 +136,6 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.rightsize.webstack.plugins.module_utils.hardware.types import Hardware
-from ansible_collections.rightsize.webstack.plugins.module_utils.release.errors import ReleaseError
 from ansible_collections.rightsize.webstack.plugins.module_utils.release.layout import APP_NAME, Layout
 from ansible_collections.rightsize.webstack.plugins.module_utils.release.measure import measure_workers
 from ansible_collections.rightsize.webstack.plugins.module_utils.sizing.errors import SizingError
@@ -154,12 +153,11 @@ def _measure(apps: Any) -> tuple[dict[str, Any], list[str]]:
     for name in names:
         if not isinstance(name, str) or not APP_NAME.fullmatch(name):
             continue
-        try:
-            memory = measure_workers(Layout(name))
-        except ReleaseError as error:
-            warnings.append(f"{name}: its workers could not be measured, so the plan assumes their memory: {error}")
-        else:
-            found.update({name: asdict(memory)} if memory is not None else {})
+        memory = measure_workers(Layout(name))
+        if memory is not None:
+            found[name] = asdict(memory)
+            if memory.problem:
+                warnings.append(f"{name}: its workers could not be measured: {memory.problem}")
     return found, warnings
 
 

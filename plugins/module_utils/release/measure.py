@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from .errors import ReleaseError
 from .layout import Layout
 
 try:
@@ -33,14 +32,15 @@ _HIGH_WATER = re.compile(r"^VmHWM:\s+([0-9]{1,12}) kB$", re.M)
 class WorkerMemory:
     """``rest_mb`` and ``peak_mb`` of the largest worker now and at its peak, ``hours`` since gunicorn was started.
 
-    These are None when it does not run. ``planned_mb`` is what one worker was planned with, None when the app's slice
-    does not say.
+    These are None when it does not run, or when it cannot be measured: ``problem`` says why. ``planned_mb`` is what one
+    worker was planned with, None when the app's slice does not say.
     """
 
     planned_mb: int | None = None
     rest_mb: int | None = None
     peak_mb: int | None = None
     hours: float | None = None
+    problem: str | None = None
 
 
 @dataclass(frozen=True)
@@ -52,32 +52,23 @@ class _Group:
 
 
 def measure_workers(layout: Layout, cgroups: Path = CGROUPS, units: Path = UNITS) -> WorkerMemory | None:
-    """Return what the workers of the current release use; None when there is no release.
-
-    Raises ``ReleaseError`` when there is one and it cannot be looked at.
-    """
+    """Return what the workers of the current release use; None when there is no release."""
     try:
-        if not layout.current.is_symlink():
-            return None
         release = layout.current.readlink().name
-        known = WorkerMemory(_planned(units / f"{layout.app}.slice"))
-        group = _group(cgroups, f"{layout.app}.slice/{layout.unit(release)}")
-        if group is None or not group.processes:
-            return known
-        if not HAS_PSUTIL:
-            raise ReleaseError("python3-psutil is not installed on this host; provision it")
-        return _measure(group, known)
-    except PermissionError as error:
-        raise ReleaseError(f"that needs root ({error})") from error
-
-
-def _measure(group: _Group, known: WorkerMemory) -> WorkerMemory:
+    except OSError:
+        return None
+    known = WorkerMemory(_planned(units / f"{layout.app}.slice"))
+    group = _group(cgroups, f"{layout.app}.slice/{layout.unit(release)}")
+    if group is None or not group.processes:
+        return known
+    if not HAS_PSUTIL:
+        return replace(known, problem="python3-psutil is not installed on this host; provision it")
     try:
         return _measure_families(group, known)
     except psutil.NoSuchProcess:  # a worker is being replaced
         return known
-    except psutil.AccessDenied as error:
-        raise ReleaseError(f"reading its processes needs root ({error})") from error
+    except psutil.AccessDenied:
+        return replace(known, problem="reading other users' processes needs root; run the playbook with --become")
 
 
 def _measure_families(group: _Group, known: WorkerMemory) -> WorkerMemory:

@@ -101,7 +101,7 @@ def _calibrated(measured: Measured, assumed: int, how: str) -> tuple[int, str]:
     planned = measured.planned_mb or assumed
     origin = how if planned == assumed else "as the current release was planned"
     if measured.peak_mb is None:
-        return planned, f"{origin}; it does not run, so nothing was measured"
+        return planned, f"{origin}; its workers could not be measured now"
     value = step_up(int(measured.peak_mb * MEASURED_HEADROOM))
     seen = f"measured {measured.rest_mb} MB at rest and {measured.peak_mb} at the peak on the running release"
     if measured.hours is None:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,7 +13,6 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.rightsize.webstack.plugins.module_utils.release import measure
-from ansible_collections.rightsize.webstack.plugins.module_utils.release.errors import ReleaseError
 from ansible_collections.rightsize.webstack.plugins.module_utils.release.layout import Layout
 from ansible_collections.rightsize.webstack.plugins.module_utils.release.measure import (
     WorkerMemory,
@@ -155,8 +155,25 @@ def test_without_psutil_it_says_what_is_missing(
     layout: Layout, units: Path, family: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(measure, "HAS_PSUTIL", False)
-    with pytest.raises(ReleaseError, match="python3-psutil is not installed"):
-        measure_workers(layout, _version_2(tmp_path, family, 300, 100), units)
+    memory = measure_workers(layout, _version_2(tmp_path, family, 300, 100), units)
+    assert memory is not None and memory.problem and "python3-psutil is not installed" in memory.problem
+    assert memory.planned_mb == 75
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be somebody else")
+def test_without_root_the_plan_is_kept_and_it_is_said_why(
+    layout: Layout, units: Path, family: list[int], tmp_path: Path
+) -> None:
+    groups = _version_2(tmp_path, family, 300, 100)
+    for directory in (tmp_path, *tmp_path.parents[:2]):
+        directory.chmod(0o755)
+    os.seteuid(65534)
+    try:
+        memory = measure_workers(layout, groups, units)
+    finally:
+        os.seteuid(0)
+    assert memory is not None and memory.problem and "needs root" in memory.problem
+    assert (memory.planned_mb, memory.rest_mb) == (75, None)
 
 
 def test_a_peak_is_divided_among_the_workers() -> None:

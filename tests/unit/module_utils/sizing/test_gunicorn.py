@@ -140,7 +140,10 @@ def test_a_plan_made_from_a_measurement_stands(peak: int, hours: float) -> None:
 def test_a_release_that_does_not_run_keeps_its_plan() -> None:
     plan = planned(machine(8192, 2.0), {"name": "a"}, measured={"a": {"planned_mb": 48}})
     assert plan.gunicorn["a"].memory_per_worker_mb == 48
-    assert "it does not run, so nothing was measured" in plan.reasons["gunicorn.a.memory_per_worker_mb"]
+    assert (
+        "as the current release was planned; its workers could not be measured now"
+        in plan.reasons["gunicorn.a.memory_per_worker_mb"]
+    )
 
 
 def test_a_declared_number_counts_before_a_measured_one() -> None:
