@@ -22,8 +22,6 @@ description:
   - A second run with the same indexes has nothing to do and measures nothing; it returns what the last run found.
 author:
   - The rightsize.webstack authors (!UNKNOWN)
-requirements:
-  - PyMySQL on the host that runs it (C(python3-pymysql))
 notes:
   - The user needs C(SELECT) and C(INDEX) on the database, and C(ALTER) where a rollback has to create an index again.
     With C(PROCESS) it can say who keeps a table from being changed.
@@ -122,26 +120,8 @@ options:
     description: Seconds to wait for an index that the server still builds for a run that was cut off.
     type: int
     default: 600
-  login_user:
-    description: User to log in as. By default the one of O(config_file), or root through the server's socket.
-    type: str
-  login_password:
-    description: Its password.
-    type: str
-  login_host:
-    description: Name or address of the server. By default its unix socket on this host.
-    type: str
-  login_port:
-    description: Its port.
-    type: int
-    default: 3306
-  login_unix_socket:
-    description: Path of its socket, where it is not at one of the usual places.
-    type: path
-  config_file:
-    description: Options file of the client with user and password, read if it is there.
-    type: path
-    default: ~/.my.cnf
+extends_documentation_fragment:
+  - rightsize.webstack.mysql_login
 seealso:
   - module: rightsize.webstack.mysql_settings
 """
@@ -242,7 +222,7 @@ report:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.rightsize.webstack.plugins.module_utils.mysql.connection import Login
+from ansible_collections.rightsize.webstack.plugins.module_utils.mysql.connection import LOGIN_SPEC, Login
 from ansible_collections.rightsize.webstack.plugins.module_utils.mysql.errors import MysqlError
 from ansible_collections.rightsize.webstack.plugins.module_utils.mysql.index_report import result
 from ansible_collections.rightsize.webstack.plugins.module_utils.mysql.index_run import run
@@ -284,26 +264,13 @@ def main() -> None:
             "lock_attempts": {"type": "int", "default": 5},
             "lock_pause": {"type": "int", "default": 5},
             "wait_for_earlier": {"type": "int", "default": 600},
-            "login_user": {"type": "str"},
-            "login_password": {"type": "str", "no_log": True},
-            "login_host": {"type": "str"},
-            "login_port": {"type": "int", "default": 3306},
-            "login_unix_socket": {"type": "path"},
-            "config_file": {"type": "path", "default": "~/.my.cnf"},
+            **LOGIN_SPEC,
         },
         supports_check_mode=True,
     )
     options = module.params
-    login = Login(
-        user=options["login_user"],
-        password=options["login_password"],
-        host=options["login_host"],
-        port=options["login_port"],
-        unix_socket=options["login_unix_socket"],
-        config_file=options["config_file"],
-    )
     try:
-        outcome = run(options, login, module.check_mode)
+        outcome = run(options, Login.of(options), module.check_mode)
     except MysqlError as error:
         module.fail_json(msg=str(error))
     module.exit_json(**result(outcome))

@@ -20,8 +20,6 @@ description:
   - Compares with the running server each time, so that what an interrupted run has left is made good.
 author:
   - The rightsize.webstack authors (!UNKNOWN)
-requirements:
-  - PyMySQL on the host (C(python3-pymysql))
 attributes:
   check_mode:
     description: Says what would be set, what would wait for a restart, and shows the drop-in as a diff.
@@ -52,8 +50,8 @@ options:
     description: How long a query takes at least to be logged (seconds).
     type: float
     default: 1.0
-  config_file:
-    description: The drop-in. By default C(99-webstack.cnf) in the server's directory of drop-ins.
+  drop_in:
+    description: Path of the drop-in. By default C(99-webstack.cnf) in the server's directory of drop-ins.
     type: path
   restart:
     description:
@@ -69,26 +67,8 @@ options:
     description: Seconds within which a restarted server has to answer.
     type: int
     default: 120
-  login_user:
-    description: User to log in as. By default the one of O(config_file_client), or root through the server's socket.
-    type: str
-  login_password:
-    description: Its password.
-    type: str
-  login_host:
-    description: Name or address of the server. By default its unix socket on this host.
-    type: str
-  login_port:
-    description: Its port.
-    type: int
-    default: 3306
-  login_unix_socket:
-    description: Path of its socket, where it is not at one of the usual places.
-    type: path
-  config_file_client:
-    description: Options file of the client with user and password, read if it is there.
-    type: path
-    default: ~/.my.cnf
+extends_documentation_fragment:
+  - rightsize.webstack.mysql_login
 seealso:
   - module: rightsize.webstack.sizing_facts
   - module: rightsize.webstack.mysql_indexes
@@ -113,8 +93,8 @@ server:
   returned: success
   type: str
   sample: MariaDB 11.8.9
-config_file:
-  description: The drop-in.
+drop_in:
+  description: Path of the drop-in.
   returned: success
   type: str
 applied:
@@ -139,7 +119,7 @@ restarted:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.rightsize.webstack.plugins.module_utils.mysql.connection import Login
+from ansible_collections.rightsize.webstack.plugins.module_utils.mysql.connection import LOGIN_SPEC, Login
 from ansible_collections.rightsize.webstack.plugins.module_utils.mysql.errors import MysqlError
 from ansible_collections.rightsize.webstack.plugins.module_utils.mysql.settings import Wish, bring
 from ansible_collections.rightsize.webstack.plugins.module_utils.mysql.variables import SlowLog
@@ -153,16 +133,11 @@ def main() -> None:
             "slow_log": {"type": "bool", "default": True},
             "slow_log_file": {"type": "path", "default": "/var/log/mysql/slow.log"},
             "slow_log_seconds": {"type": "float", "default": 1.0},
-            "config_file": {"type": "path"},
+            "drop_in": {"type": "path"},
             "restart": {"type": "str", "choices": ["never", "when_required"], "default": "never"},
             "unit": {"type": "str"},
             "start_timeout": {"type": "int", "default": 120},
-            "login_user": {"type": "str"},
-            "login_password": {"type": "str", "no_log": True},
-            "login_host": {"type": "str"},
-            "login_port": {"type": "int", "default": 3306},
-            "login_unix_socket": {"type": "path"},
-            "config_file_client": {"type": "path", "default": "~/.my.cnf"},
+            **LOGIN_SPEC,
         },
         supports_check_mode=True,
     )
@@ -171,21 +146,13 @@ def main() -> None:
         plan=options["plan"],
         slow_log=SlowLog(options["slow_log"], options["slow_log_file"], options["slow_log_seconds"]),
         others=options["settings"],
-        config_file=options["config_file"],
+        drop_in=options["drop_in"],
         restart=options["restart"] == "when_required",
         unit=options["unit"],
         start_timeout=options["start_timeout"],
     )
-    login = Login(
-        user=options["login_user"],
-        password=options["login_password"],
-        host=options["login_host"],
-        port=options["login_port"],
-        unix_socket=options["login_unix_socket"],
-        config_file=options["config_file_client"],
-    )
     try:
-        outcome = bring(wish, login, module.check_mode)
+        outcome = bring(wish, Login.of(options), module.check_mode)
     except MysqlError as error:
         module.fail_json(msg=str(error))
     module.exit_json(**outcome.to_dict())

@@ -17,6 +17,16 @@ from .server import Server, parse_version
 
 SOCKETS = ("/run/mysqld/mysqld.sock", "/var/run/mysqld/mysqld.sock", "/var/lib/mysql/mysql.sock", "/tmp/mysql.sock")
 
+#: A module's options, described in the fragment mysql_login.
+LOGIN_SPEC: dict[str, dict[str, Any]] = {
+    "login_user": {"type": "str"},
+    "login_password": {"type": "str", "no_log": True},
+    "login_host": {"type": "str"},
+    "login_port": {"type": "int", "default": 3306},
+    "login_unix_socket": {"type": "path"},
+    "config_file": {"type": "path", "default": "~/.my.cnf"},
+}
+
 
 @dataclass(frozen=True)
 class Login:
@@ -34,6 +44,18 @@ class Login:
         if self.unix_socket or self.host:
             return self.unix_socket
         return next((path for path in SOCKETS if os.path.exists(path)), SOCKETS[0])  # noqa: PTH110 (a socket)
+
+    @staticmethod
+    def of(options: Mapping[str, Any]) -> Login:
+        """Make it of a module's options (``LOGIN_SPEC``)."""
+        return Login(
+            user=options["login_user"],
+            password=options["login_password"],
+            host=options["login_host"],
+            port=options["login_port"],
+            unix_socket=options["login_unix_socket"],
+            config_file=options["config_file"],
+        )
 
     @property
     def where(self) -> str:

@@ -33,7 +33,7 @@ class Wish:
     plan: Mapping[str, Any]
     slow_log: SlowLog = SlowLog()
     others: Mapping[str, Value] = field(default_factory=dict)
-    config_file: str | None = None
+    drop_in: str | None = None
     restart: bool = False
     unit: str | None = None
     start_timeout: float = 120
@@ -44,7 +44,7 @@ class Outcome:
     """What was done; ``waiting`` is what only a restart will change, by name: live value and wanted one."""
 
     server: Server
-    config_file: str
+    drop_in: str
     before: str
     after: str
     applied: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -64,7 +64,7 @@ class Outcome:
         return {
             "changed": self.changed,
             "server": str(self.server),
-            "config_file": self.config_file,
+            "drop_in": self.drop_in,
             "applied": self.applied,
             "waiting": self.waiting,
             "restarted": self.restarted,
@@ -74,8 +74,8 @@ class Outcome:
             ],
             "diff": [
                 {
-                    "before_header": self.config_file,
-                    "after_header": self.config_file,
+                    "before_header": self.drop_in,
+                    "after_header": self.drop_in,
                     "before": self.before,
                     "after": self.after,
                 },
@@ -94,7 +94,7 @@ def bring(wish: Wish, login: Login, check_mode: bool) -> Outcome:
         return _without_server(wish, check_mode)
     server = parse_version(_version(program))
     wanted = settings_for(server, wish.plan, wish.slow_log, wish.others)
-    path = Path(wish.config_file) if wish.config_file else drop_in_path()
+    path = Path(wish.drop_in) if wish.drop_in else drop_in_path()
     content = render(wanted, server, NOTE)
     log = _log_directory(wanted)
     judge(program, path, content, wanted)
@@ -144,7 +144,7 @@ def _without_server(wish: Wish, check_mode: bool) -> Outcome:
             "there is no MySQL or MariaDB server on this host; set mysql_tuning_install to have MariaDB installed"
         )
     content = render(settings_for(NEWEST, wish.plan, wish.slow_log, wish.others), NEWEST, NOTE)
-    return Outcome(NEWEST, wish.config_file or "/etc/mysql/mariadb.conf.d/99-webstack.cnf", "", content)
+    return Outcome(NEWEST, wish.drop_in or "/etc/mysql/mariadb.conf.d/99-webstack.cnf", "", content)
 
 
 def _version(program: str) -> str:
@@ -197,7 +197,7 @@ def _apply(session: Session, wanted: Mapping[str, Value], outcome: Outcome) -> N
                     session.run(f"SET GLOBAL {quoted(other)} = %s", [literal(live[other])])
                 _put_back(outcome)
                 raise MysqlError(
-                    f"{name} = {text(value)}: the running server refuses it, so its settings and {outcome.config_file} "
+                    f"{name} = {text(value)}: the running server refuses it, so its settings and {outcome.drop_in} "
                     f"are what they were before: {error}"
                 ) from None
     now = live_values(session, wanted)
@@ -210,7 +210,7 @@ def _apply(session: Session, wanted: Mapping[str, Value], outcome: Outcome) -> N
 
 
 def _put_back(outcome: Outcome) -> None:
-    path = Path(outcome.config_file)
+    path = Path(outcome.drop_in)
     if outcome.before:
         _write(path, outcome.before)
     else:
