@@ -47,7 +47,8 @@ INSERT INTO users (email, bio, country)
   SELECT CONCAT('user', seq, '@example.test'), REPEAT('x', 50), ELT(1 + seq % 4, 'es', 'de', 'fr', 'it')
   FROM seq_1_to_20000;
 CREATE TABLE views (id BIGINT PRIMARY KEY AUTO_INCREMENT, user_id INT NOT NULL, video_id INT NOT NULL,
-  seconds INT NOT NULL, created_at DATETIME NOT NULL, CONSTRAINT fk_user FOREIGN KEY (user_id) REFERENCES users(id)) ENGINE=InnoDB;
+  seconds INT NOT NULL, created_at DATETIME NOT NULL,
+  CONSTRAINT fk_user FOREIGN KEY (user_id) REFERENCES users(id)) ENGINE=InnoDB;
 INSERT INTO views (user_id, video_id, seconds, created_at)
   SELECT 1 + (seq * 7919) % 20000, (seq * 104729) % 5000, seq % 600, '2026-01-01' + INTERVAL seq SECOND
   FROM seq_1_to_600000;

@@ -29,6 +29,8 @@ _LOCKS = re.compile(
 _TIMED_OUT = (3024, 1969)
 #: A query that takes long is run less often than asked, but never less often than this.
 FEWEST_RUNS = 3
+#: Apps write meanwhile, so that a few more rows are read.
+_SAME_ROWS = 0.05
 
 
 @dataclass(frozen=True)
@@ -109,8 +111,11 @@ def compare(before: Measurement, after: Measurement, min_improvement: float) -> 
     """Return what became of a query.
 
     It improved, or became slower, when its median differs by ``min_improvement`` percent at least and the middle
-    halves of its runs do not overlap: a difference within the noise of either side is none.
+    halves of its runs do not overlap: a difference within the noise of either side is none. And when it is carried out
+    as before, with the same indexes and as many rows read, it is the same: then the host was busier once, no more.
     """
+    if _same_work(before, after):
+        return SAME
     factor = 1 - min_improvement / 100
     if before.timed_out and not after.timed_out:
         return IMPROVED
@@ -121,6 +126,12 @@ def compare(before: Measurement, after: Measurement, min_improvement: float) -> 
     if before.median <= after.median * factor and quantile(before.times, 0.75) < quantile(after.times, 0.25):
         return SLOWER
     return SAME
+
+
+def _same_work(before: Measurement, after: Measurement) -> bool:
+    if before.timed_out or after.timed_out or used_indexes(before.explain) != used_indexes(after.explain):
+        return False
+    return abs(before.rows_read - after.rows_read) <= max(before.rows_read, after.rows_read) * _SAME_ROWS
 
 
 def used_indexes(explain: Sequence[Mapping[str, Any]]) -> set[str]:

@@ -31,6 +31,7 @@ from .index_measure import (
 )
 from .index_plan import Plan, estimated_bytes, plan_indexes, space_problem
 from .index_server import (
+    NeededError,
     Patience,
     UnclearError,
     analyze,
@@ -314,12 +315,7 @@ class Run:
 
     def _remove(self, indexes: Sequence[Index], state: State) -> None:
         for index in indexes:
-            change(
-                self.session,
-                drop_statement(self.server, index.table, index.name, state.run or "-"),
-                index.table,
-                self.wish.patience,
-            )
+            self._drop(index, state)
             statement = drop_statement(self.server, index.table, index.name)
             self.journal.write(
                 "removed",
@@ -334,6 +330,18 @@ class Run:
             self.outcome.removed.append(str(index))
         for table in sorted({index.table for index in indexes}):
             analyze(self.session, table, self.wish.patience)
+
+    def _drop(self, index: Index, state: State) -> None:
+        """Drop an index; where a foreign key needs it, what served that before is created again first."""
+        statement = drop_statement(self.server, index.table, index.name, state.run or "-")
+        try:
+            change(self.session, statement, index.table, self.wish.patience)
+        except NeededError:
+            table = read_tables(self.session, self.wish.database, [index.table])[index.table]
+            for name, definition in state.baseline[index.table].items():
+                if name not in table.indexes:
+                    self._step_back(index.table, name, definition)
+            change(self.session, statement, index.table, self.wish.patience)
 
     def _measure_again(self, state: State) -> None:
         """What stays is what is reported: the queries without the removed indexes, against the first measurement."""

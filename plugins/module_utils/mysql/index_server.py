@@ -15,6 +15,7 @@ from .errors import MysqlError
 from .index_types import MARK, Column, Table, definitions, read_indexes
 from .server import Server
 
+_NEEDED = 1553
 _LOST = (0, 1053, 1317, 1927, 2006, 2013)
 _LOCK_WAIT, _LOG_FULL, _NOT_ONLINE, _DISK_FULL = 1205, 1799, (1845, 1846), (1021, 1114, 3, 28, 1034)
 _SIZES = {
@@ -28,6 +29,10 @@ _NOT_INDEXABLE = ("json", "geometry", "point", "linestring", "polygon", "multipo
 
 class UnclearError(MysqlError):
     """The connection broke during a statement, which the server may still carry out."""
+
+
+class NeededError(MysqlError):
+    """An index cannot go, because a foreign key has no other."""
 
 
 @dataclass(frozen=True)
@@ -136,6 +141,8 @@ def change(session: Session, statement: str, table: str, patience: Patience) -> 
                     f"{table}: the connection to the server broke during {statement}: {error}. The server may go on "
                     "with it; run this again, which waits for it and takes up what is left"
                 ) from None
+            if error.code == _NEEDED:
+                raise NeededError(_why_refused(error, table, statement)) from None
             if error.code != _LOCK_WAIT:
                 raise MysqlError(_why_refused(error, table, statement)) from None
         if attempt < patience.attempts:

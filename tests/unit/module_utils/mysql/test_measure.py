@@ -21,8 +21,9 @@ from ansible_collections.rightsize.webstack.plugins.module_utils.mysql.index_mea
 )
 
 
-def measured(*times: float, **options: Any) -> Measurement:
-    return Measurement(list(times), 1, 1, **options)
+def measured(*times: float, rows_read: int | None = None, **options: Any) -> Measurement:
+    """A measurement; without ``rows_read`` its work differs from any other's."""
+    return Measurement(list(times), 1, int(sum(times) * 1000) if rows_read is None else rows_read, **options)
 
 
 def query(sql: str, **options: Any) -> Any:
@@ -44,6 +45,10 @@ FAST, SLOW = measured(1, 1.1, 1.2, 1.3), measured(10, 11, 12, 13)
         (measured(5, timed_out=True), measured(4000), IMPROVED),
         (measured(4000), measured(5, timed_out=True), SLOWER),
         (measured(5, timed_out=True), measured(5, timed_out=True), SAME),
+        (measured(10, 11, rows_read=1000), measured(1, 1, rows_read=1000), SAME),
+        (measured(10, 11, rows_read=1000), measured(1, 1, rows_read=1020), SAME),
+        (measured(10, 11, rows_read=1000), measured(1, 1, rows_read=900), IMPROVED),
+        (measured(10, 11, rows_read=9), measured(1, 1, rows_read=9, explain=[{"key": "i"}]), IMPROVED),
     ],
 )
 def test_the_verdict_on_a_query(before: Measurement, after: Measurement, verdict: str) -> None:
