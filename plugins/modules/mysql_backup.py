@@ -12,8 +12,9 @@ short_description: Back up MySQL or MariaDB databases, prove each backup, and re
 version_added: 0.1.0
 description:
   - Dumps every database as of one moment, while others read and write, with routines, triggers and events, and the
-    users with their grants. Each dump has its SHA-256, and is restored into a scratch database that is compared with what was
-    dumped and removed again. A backup that was not proved so does not count, and is not kept.
+    users with their grants.
+  - Each dump has its SHA-256, and is restored into a scratch database that is compared with what was dumped and removed
+    again. A backup that was not proved so does not count, and is not kept.
   - The same program is put on the host (C(webstack-mysql)), where a timer runs it.
 author:
   - The rightsize.webstack authors (!UNKNOWN)

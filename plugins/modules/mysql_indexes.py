@@ -99,6 +99,12 @@ options:
     type: str
     choices: [all, helpful]
     default: all
+  missing_tables:
+    description:
+      - V(skip) leaves out the indexes of tables that are not there yet, and the queries about them, and says so.
+    type: str
+    choices: [refuse, skip]
+    default: refuse
   min_free_percent:
     description: How much of the server's disk must stay free beside the new indexes. Looked at where the server is on
       this host.
@@ -209,6 +215,11 @@ resumed:
   description: Whether this run took up one that was cut off.
   returned: success
   type: bool
+skipped_tables:
+  description: With O(missing_tables=skip), the tables that are not there yet.
+  returned: success
+  type: list
+  elements: str
 notes:
   description: What else a person should know.
   returned: success
@@ -259,6 +270,7 @@ def main() -> None:
             "query_timeout": {"type": "int", "default": 30},
             "min_improvement": {"type": "float", "default": 10.0},
             "keep": {"type": "str", "choices": ["all", "helpful"], "default": "all"},
+            "missing_tables": {"type": "str", "choices": ["refuse", "skip"], "default": "refuse"},
             "min_free_percent": {"type": "float", "default": 10.0},
             "lock_wait_timeout": {"type": "int", "default": 5},
             "lock_attempts": {"type": "int", "default": 5},

@@ -27,10 +27,15 @@ _LOCKS = re.compile(
 )
 # 3024: MySQL's max_execution_time; 1969: MariaDB's max_statement_time.
 _TIMED_OUT = (3024, 1969)
+_NO_TABLE = 1146
 #: A query that takes long is run less often than asked, but never less often than this.
 FEWEST_RUNS = 3
 #: Apps write meanwhile, so that a few more rows are read.
 _SAME_ROWS = 0.05
+
+
+class NoTableError(MysqlError):
+    """A query is about a table that is not there."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +151,8 @@ def explain_query(session: Session, server: Server, query: Query) -> list[dict[s
     try:
         found = session.rows(f"EXPLAIN {form}{query.sql}", query.params or None)
     except QueryError as error:
-        raise MysqlError(f"queries: {query.name}: the server refuses it: {error}") from None
+        kind = NoTableError if error.code == _NO_TABLE else MysqlError
+        raise kind(f"queries: {query.name}: the server refuses it: {error}") from None
     keep = ("table", "type", "key", "rows", "filtered", "extra")
     return [{name: _plain(row[name]) for name in keep if row.get(name) is not None} for row in found]
 

@@ -29,6 +29,7 @@ def result(outcome: Outcome) -> dict[str, Any]:
         "improved": [name for name, found in queries.items() if found["verdict"] == "improved"],
         "unused": [name for name, found in outcome.indexes.items() if queries and not found["used_by"]],
         "resumed": outcome.resumed,
+        "skipped_tables": outcome.skipped_tables,
         "notes": outcome.notes,
         "report": lines(outcome),
         "diff": {"before": _definitions(outcome.before), "after": _definitions(outcome.after)},

@@ -9,6 +9,8 @@ the next, so that a run that was cut off anywhere is taken up where it was.
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import hashlib
 import os
 import secrets
@@ -22,6 +24,7 @@ from .index_journal import DIRECTORY, Journal, State, baseline_of
 from .index_measure import (
     IMPROVED,
     Measurement,
+    NoTableError,
     Query,
     compare,
     explain_query,
@@ -59,6 +62,7 @@ class Wish:
     min_improvement: float = 10
     helpful_only: bool = False
     min_free_percent: float = 10
+    skip_missing: bool = False
     patience: Patience = Patience()
     wait_for_earlier: float = 600
 
@@ -80,6 +84,7 @@ class Outcome:
     queries: dict[str, Any] = field(default_factory=dict)
     indexes: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    skipped_tables: list[str] = field(default_factory=list)
     resumed: bool = False
     before: dict[str, dict[str, str]] = field(default_factory=dict)
     after: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -103,6 +108,7 @@ def read_wish(options: Mapping[str, Any]) -> Wish:
         min_improvement=options["min_improvement"],
         helpful_only=options["keep"] == "helpful",
         min_free_percent=options["min_free_percent"],
+        skip_missing=options["missing_tables"] == "skip",
         patience=Patience(options["lock_wait_timeout"], options["lock_attempts"], options["lock_pause"]),
         wait_for_earlier=options["wait_for_earlier"],
     )
@@ -124,12 +130,29 @@ class Run:
 
     def present(self) -> Outcome:
         """Have the wanted indexes there."""
+        if self.wish.skip_missing:
+            self._leave_out_what_is_missing()
         if self.check_mode:
             return self._foresee()
         with self.journal.locked():
             wait_for_our_statement(self.session, self.wish.database, self.wish.wait_for_earlier, _ignore)
             self._present()
         return self.outcome
+
+    def _leave_out_what_is_missing(self) -> None:
+        """An app makes its tables in its first release, which comes after its database is prepared."""
+        known = set(table_names(self.session, self.wish.database))
+        queries = []
+        for query in self.wish.queries:
+            with contextlib.suppress(NoTableError):
+                explain_query(self.session, self.server, query)
+                queries.append(query)
+        missing = sorted({index.table for index in self.wish.indexes} - known)
+        self.outcome.skipped_tables = missing
+        if missing:
+            self.outcome.notes.append(f"{', '.join(missing)}: not there yet; run this again when the app has made it")
+        indexes = tuple(index for index in self.wish.indexes if index.table in known)
+        self.wish = dataclasses.replace(self.wish, indexes=indexes, queries=tuple(queries))
 
     def _foresee(self) -> Outcome:
         state = self.journal.read()
@@ -179,7 +202,7 @@ class Run:
             for found in plan.satisfied
             if found.by != found.index.name
         ]
-        self.outcome.notes = list(plan.notes)
+        self.outcome.notes += plan.notes
         self.outcome.before = {name: table.definitions for name, table in tables.items()}
         self.outcome.after = {name: dict(table.definitions) for name, table in tables.items()}
         create = [index for index in plan.create if not self._was_tried(state, index)]

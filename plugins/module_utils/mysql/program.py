@@ -37,8 +37,9 @@ def main(config: Path, arguments: Sequence[str] | None = None) -> int:
         else:
             found = [take(store, int(options["keep"]))]
     except MysqlError as error:
-        print(error, file=sys.stderr)
+        sys.stderr.write(f"{error}\n")
         return 1
     for backup in found:
-        print(f"{backup.path}  {backup.bytes} bytes  {', '.join(backup.manifest['databases']) or 'no database'}")
+        names = ", ".join(backup.manifest["databases"]) or "no database"
+        sys.stdout.write(f"{backup.path}  {backup.bytes} bytes  {names}\n")
     return 0
