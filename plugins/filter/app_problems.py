@@ -13,6 +13,8 @@ from typing import Any, Callable
 from ansible_collections.rightsize.webstack.plugins.module_utils.postgres.apps import problems as postgres_problems
 from ansible_collections.rightsize.webstack.plugins.module_utils.probe.parse import parse_checks
 from ansible_collections.rightsize.webstack.plugins.module_utils.probe.types import ProbeError
+from ansible_collections.rightsize.webstack.plugins.module_utils.redis.acl import read_user
+from ansible_collections.rightsize.webstack.plugins.module_utils.redis.errors import RedisError
 from ansible_collections.rightsize.webstack.plugins.module_utils.release.entrypoint import parse_entrypoint
 from ansible_collections.rightsize.webstack.plugins.module_utils.release.errors import ReleaseError
 from ansible_collections.rightsize.webstack.plugins.module_utils.release.layout import check_app_name
@@ -100,6 +102,11 @@ def _store_problems(app: Mapping[str, Any], stores: Sequence[str], where: str) -
                 f"{where}.{store}: no password, and this inventory's {store} host lets nobody in without one; give it "
                 f"as {store}: {{password: ...}}, from a vault (openssl rand -hex 24 makes one), or remove {store}"
             )
+    if (app.get("redis") or {}).get("password"):
+        try:
+            read_user({"name": app["name"], **app["redis"]}, f"{where}.redis")
+        except RedisError as error:
+            yield str(error)
 
 
 def _repository_problems(git: Mapping[str, Any] | None, where: str) -> Iterator[str]:

@@ -47,7 +47,7 @@ class Line:
 
 def read_users(entries: Sequence[Mapping[str, object]]) -> tuple[User, ...]:
     """Check the users of the inventory. Raises ``RedisError`` naming variable, value and way out."""
-    users = tuple(_read_user(entry, f"users[{index}]") for index, entry in enumerate(entries))
+    users = tuple(read_user(entry, f"users[{index}]") for index, entry in enumerate(entries))
     names = [user.name for user in users]
     for name in names:
         if names.count(name) > 1:
@@ -55,7 +55,8 @@ def read_users(entries: Sequence[Mapping[str, object]]) -> tuple[User, ...]:
     return users
 
 
-def _read_user(entry: Mapping[str, object], where: str) -> User:
+def read_user(entry: Mapping[str, object], where: str) -> User:
+    """Check one user. Raises ``RedisError`` that says ``where``."""
     name, password = str(entry["name"]), str(entry["password"])
     if not _NAME.fullmatch(name) or name in ("default", ADMINISTRATOR):
         raise RedisError(

@@ -39,6 +39,8 @@ MISTAKES: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "rate without a unit": ({"rate_limits": [{"rate": "10"}]}, ("rate_limits[0].rate", "'10'", "10r/s")),
     "rate of nothing": ({"rate_limits": [{"rate": "0r/s"}]}, ("rate_limits[0].rate", "'0r/s'")),
     "limit's path": ({"rate_limits": [{"rate": "1r/s", "path": "a"}]}, ("rate_limits[0].path", "'a'", "/login")),
+    "password of Redis": ({"redis": {"password": "short"}}, ("redis.password", "openssl")),
+    "keys of Redis": ({"redis": {"password": "x" * 24, "keys": ["a b"]}}, ("redis.keys", "'a b'", "without spaces")),
     "check's status": ({"checks": [{"status": 99}]}, ("checks[0].status", "99")),
 }
 
@@ -86,3 +88,11 @@ def test_a_token_in_an_address_is_not_repeated() -> None:
 @pytest.mark.parametrize("repo", ["git@git.example.com:shop.git", "ssh://git@git.example.com/shop", "/srv/git/shop"])
 def test_an_address_without_a_token_is_fine(repo: str) -> None:
     assert app_problems([{**SHOP, "source": {"git": {"repo": repo}}}]) == []
+
+
+def test_an_app_needs_a_password_for_a_store_that_the_inventory_has() -> None:
+    apps = [{**SHOP, "redis": {}}, {**SHOP, "name": "two", "redis": {"password": "x" * 24}}, {**SHOP, "name": "three"}]
+    assert app_problems(apps) == []
+    (problem,) = app_problems(apps, ["redis"])
+    assert problem.startswith("webstack_apps[0].redis: no password")
+    assert "redis: {password: ...}" in problem
