@@ -128,6 +128,7 @@ def bring_about(server: Server, wanted: Wanted, check_mode: bool) -> dict[str, A
         result["waiting"] = todo.restart
         result["changed"] = result["changed"] and not _only_waits(todo)
     result["restarted"] = bool(todo.restart) and wanted.may_restart
+    result["live"] = [] if result["restarted"] else sorted(todo.live)
     return result
 
 
@@ -258,14 +259,17 @@ def _connect(server: Server, found: Found) -> Client:
 
 
 def _change_live(client: Client, found: Found, todo: Todo, wanted: Wanted) -> None:
-    if found.foreign:
-        # Started with an append-only file that is not there, a server has no data, whatever its dump has.
+    if todo.restart and wanted.may_restart:
+        # All comes with the start, except that a server which starts with an append-only file has what is in there
+        # alone: its data must be in it before.
+        todo.live.clear()
         if wanted.appends and found.config.get("appendonly") == "no":
             client.call("CONFIG", "SET", "appendonly", "yes")
             _wait_for_rewrite(client)
         return
-    late = _set(client, dict(todo.live))
-    todo.restart.extend(f"{name} cannot be changed while it runs" for name in late)
+    for name in _set(client, dict(todo.live)):
+        todo.restart.append(f"{name} cannot be changed while it runs")
+        del todo.live[name]
     for command in todo.user_commands:
         client.call(*command)
     if todo.live.get("appendonly") == "yes":
@@ -280,7 +284,8 @@ def _set(client: Client, changes: dict[str, str]) -> list[str]:
             client.call("CONFIG", "SET", *(word for pair in changes.items() for word in pair))
         except ReplyError as error:
             named = re.search(r"argument '([^']+)'", str(error))
-            if named and named[1] in changes and re.search("immutable|protected", str(error)):
+            # The scratch server took it, so a start will: some cannot be changed later, others not in one step.
+            if named and named[1] in changes:
                 late.append(named[1])
                 del changes[named[1]]
                 continue
@@ -362,7 +367,6 @@ def _report(server: Server, found: Found, todo: Todo, new_files: Mapping[Path, s
         })  # fmt: skip
     return {
         "changed": not todo.nothing,
-        "live": sorted(todo.live),
         "restart_reasons": todo.restart,
         "started": todo.start,
         "differences": todo.differences,

@@ -240,7 +240,7 @@ def _replace_data(server: Server, backup: Backup) -> None:
         systemctl("stop", server.unit, check=False)
         _swap(server.data, fresh, aside)
         systemctl("start", server.unit, check=False)
-        state = "runs" if unit(server.unit).running else "does not run"
+        state = "runs" if unit(server.unit).active == "active" else "does not run"
         raise RedisError(
             f"{backup.path.name} was not restored: {error.args[0]}; what was there before is back, and the server "
             f"{state}"
