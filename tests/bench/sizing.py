@@ -9,8 +9,7 @@
 For each cell (a shape and a workload) gunicorn is started behind nginx with one setting after another and
 loaded with wrk. The sweep finds the best throughput that keeps the 95th percentile within the workload's
 limit, without an error and without a worker killed for memory. The best of them, the plan and the rules are then
-measured again, in turns, so that none has an advantage from having been picked for a lucky run. What else a shared
-machine does only takes throughput away, so every setting is worth its best second.
+measured again, in turns, so that none wins by one lucky run.
 
 Every cell is kept in .build/bench/sizing.json, so that the bench can be run in pieces. At the end a table of all
 of them is printed, and docs/bench-sizing.svg is drawn.
@@ -29,7 +28,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -117,29 +116,34 @@ class Run:
 
 @dataclass(frozen=True)
 class Cell:
-    """All that is known of one shape and workload. ``rules`` maps "plan" and the other rules to their settings."""
+    """All that is known of one shape and workload. ``rules`` maps "plan" and the other rules to their settings.
+
+    What else a shared machine does only takes throughput away, so a setting is worth its best second.
+    """
 
     shape: str
     workload: str
     rules: Mapping[str, Setting]
     limit: float
     pss_mb: int
-    sweep: Mapping[Setting, Run]
-    final: Mapping[Setting, Sequence[Run]]
-    best: Setting
+    runs: Mapping[Setting, Sequence[Run]]
+
+    @property
+    def best(self) -> Setting:
+        served = [one for one in self.runs if not self.broken(one)]
+        return max(served, key=self.throughput, default=self.rules["plan"])
 
     def throughput(self, setting: Setting) -> float:
-        return max(run.throughput for run in self.final[setting])
+        return max(run.throughput for run in self.runs[setting])
 
     def p95(self, setting: Setting) -> float:
-        return min(run.p95 for run in self.final[setting])
+        return min(run.p95 for run in self.runs[setting])
 
     def broken(self, setting: Setting) -> str:
         """Return why a setting does not count, an empty string where it does."""
-        runs = [*self.final.get(setting, ()), *([self.sweep[setting]] if setting in self.sweep else [])]
-        if any(run.killed for run in runs):
+        if any(run.killed for run in self.runs[setting]):
             return "killed"
-        if any(run.failed or not run.throughput for run in runs):
+        if any(run.failed or not run.throughput for run in self.runs[setting]):
             return "errors"
         return "slow" if self.p95(setting) > self.limit else ""
 
@@ -160,7 +164,7 @@ class Cell:
                 }
                 for name, setting in self.rules.items()
             },
-            "sweep": [asdict(setting) | asdict(run) for setting, run in self.sweep.items()],
+            "runs": [asdict(setting) | asdict(run) for setting, runs in self.runs.items() for run in runs],
         }
 
 
@@ -405,23 +409,19 @@ def measure_cell(host: Host, name: str) -> Cell:
     rules = {"plan": planned, **other_rules(host.facts, ours["threads"])}
     limits = {planned: ours["memory_max_mb"]}
     settings = sorted({*rules.values(), *(Setting(*pair) for pair in workload.sweep)})
-    sweep = {}
+    runs: dict[Setting, list[Run]] = {}
     for setting in settings:
-        sweep[setting] = host.measure(workload, worker_class, setting, limits.get(setting))
-        print(f"    {setting.workers} × {setting.threads}: {_words(sweep[setting], workload)}", flush=True)
-    valid = [setting for setting, run in sweep.items() if run.valid(workload.p95_limit)]
-    leaders = sorted(valid, key=lambda setting: sweep[setting].throughput)[-FINALISTS:] or [planned]
+        found = host.measure(workload, worker_class, setting, limits.get(setting))
+        runs[setting] = [found]
+        print(f"    {setting.workers} × {setting.threads}: {_words(found, workload)}", flush=True)
+    valid = [setting for setting in settings if runs[setting][0].valid(workload.p95_limit)]
+    leaders = sorted(valid, key=lambda setting: runs[setting][0].throughput)[-FINALISTS:]
     # What was killed or gave no answer at all is not tried again.
-    alive = [setting for setting in rules.values() if sweep[setting].throughput and not sweep[setting].killed]
-    again = sorted({*leaders, *alive})
-    final: dict[Setting, list[Run]] = {setting: [] for setting in [*again, *rules.values()]}
-    for _unused_round in range(FINAL_ROUNDS):
-        for setting in again:
-            final[setting].append(host.measure(workload, worker_class, setting, limits.get(setting)))
-    for setting in rules.values():
-        final[setting] = final[setting] or [sweep[setting]]
-    cell = Cell(host.shape, name, rules, workload.p95_limit, pss, sweep, final, planned)
-    return replace(cell, best=max((one for one in again if not cell.broken(one)), key=cell.throughput, default=planned))
+    alive = [one for one in rules.values() if runs[one][0].throughput and not runs[one][0].killed]
+    for _unused in range(FINAL_ROUNDS):
+        for setting in sorted({*leaders, *alive}):
+            runs[setting].append(host.measure(workload, worker_class, setting, limits.get(setting)))
+    return Cell(host.shape, name, rules, workload.p95_limit, pss, runs)
 
 
 def _words(run: Run, workload: Workload) -> str:
