@@ -216,7 +216,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], list[str]]] = {
     "password": ({"redis_users": [{"name": "a", "password": "short"}]}, ["users[1].password", "openssl rand"]),
     "rule": ({"redis_users": [{"name": "a", "password": OTHER, "commands": ["+nonsense"]}]}, ["nonsense"]),
     "certificate": (
-        {"redis_settings": {"tls-port": 6380, "tls-cert-file": "/nowhere.crt", "tls-key-file": "/nowhere.key"}},
+        {"redis_tls": {"certificate": "/nowhere.crt", "key": "/nowhere.key", "host": "redis.example.test"}},
         ["/nowhere.crt"],
     ),
 }
