@@ -88,6 +88,12 @@ options:
         C(mysql); the sums of C(connections) in those hosts' plans.
     type: dict
     default: {}
+  redis_use:
+    description:
+      - What Redis is for. A V(store) is saved, which can double its memory for the time; a V(cache) is not, and may
+        hold more.
+    type: str
+    default: store
 """
 
 EXAMPLES = r"""
@@ -179,6 +185,7 @@ def main() -> None:
             "measure": {"type": "bool", "default": False},
             "measured": {"type": "dict", "default": {}},
             "remote_clients": {"type": "dict", "default": {}},
+            "redis_use": {"type": "str", "default": "store"},
         },
         supports_check_mode=True,
     )

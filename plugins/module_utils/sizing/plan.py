@@ -113,7 +113,7 @@ def _plan_services(
     if "nginx" in lines:
         services["nginx"] = plan_nginx(hardware.cpu, host.open_files, lines["nginx"], apps, sheet)
     if "redis" in lines:
-        services["redis"] = plan_redis(hardware, lines["redis"], not apps, sheet)
+        services["redis"] = plan_redis(hardware, lines["redis"], not apps, host.workload.redis_use, sheet)
     services.update(_plan_postgres(host, pools, memory))
     if "mysql" in lines:
         own = connections.open_to(pools, host.workload.apps, "mysql")

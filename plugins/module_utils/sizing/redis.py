@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Redis' settings within its line of the memory budget.
 
-Worst case: a background save while everything is rewritten, which doubles the data (copy on write).
+Worst case of a store: a background save while everything is rewritten, which doubles the data (copy on write). A cache
+is not saved; its worst case is that its memory is fragmented.
 """
 
 from __future__ import annotations
@@ -15,20 +16,32 @@ from .types import RedisPlan
 BASE_MB = 8
 #: Buffers of one client.
 CLIENT_KB = 20
+#: What a cache may hold of its room; the rest is for a fragmentation (mem_fragmentation_ratio) of 1.25.
+CACHE_FRACTION = 0.8
 MIN_CLIENTS = 64
 MAX_CLIENTS = 10000
 
 
-def plan_redis(hardware: Hardware, line_mb: int, alone: bool, sheet: Sheet) -> RedisPlan:
-    """Return Redis' settings in ``line_mb``; ``alone`` says that no app runs on the same host."""
+def plan_redis(hardware: Hardware, line_mb: int, alone: bool, use: str, sheet: Sheet) -> RedisPlan:
+    """Return Redis' settings in ``line_mb``.
+
+    ``alone`` says that no app runs on the same host; ``use`` is store or cache.
+    """
     clients = _clients(line_mb, hardware.limits.open_files, sheet)
     held = -(-clients * CLIENT_KB // 1024)
-    room = (line_mb - BASE_MB - held) // 2
-    text = f"({line_mb} - {BASE_MB} - {held} for clients) ÷ 2: saving in the background can double the data"
+    free = line_mb - BASE_MB - held
+    if use == "cache":
+        room = int(free * CACHE_FRACTION)
+        text = f"({line_mb} - {BASE_MB} - {held} for clients) × {CACHE_FRACTION}: a cache is not saved, but fragmented"
+    else:
+        room = free // 2
+        text = f"({line_mb} - {BASE_MB} - {held} for clients) ÷ 2: saving in the background can double the data"
     maxmemory = sheet.integer("redis.maxmemory_mb", max(1, room // 4 * 4 or room), text)
     if maxmemory > max(1, room):
+        taken = int(maxmemory / CACHE_FRACTION) if use == "cache" else 2 * maxmemory
+        when = "when it is fragmented" if use == "cache" else "while it saves"
         sheet.warn(
-            f"redis: maxmemory {maxmemory} MB can take {2 * maxmemory + BASE_MB + held} MB while it saves, but its "
+            f"redis: maxmemory {maxmemory} MB can take {taken + BASE_MB + held} MB {when}, but its "
             f"part is {line_mb} MB: expect a process to be killed for memory; lower maxmemory"
         )
     _warn(hardware, sheet)

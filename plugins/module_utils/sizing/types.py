@@ -78,7 +78,8 @@ class HostWorkload:
     """Everything that one host has to carry.
 
     ``given`` maps dotted paths of the plan (``nginx.worker_processes``) to the user's own values;
-    ``remote_clients`` a database to the connections that apps on other hosts may open to it.
+    ``remote_clients`` a database to the connections that apps on other hosts may open to it. ``redis_use`` is
+    ``store``, which is saved, or ``cache``, which is not.
     """
 
     apps: tuple[AppWorkload, ...] = ()
@@ -87,6 +88,7 @@ class HostWorkload:
     reserved_cpus: float = 0.0
     remote_clients: Mapping[str, int] = field(default_factory=dict)
     given: Mapping[str, Given] = field(default_factory=dict)
+    redis_use: str = "store"
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ WORKER_CLASSES = {
     "asgi": ("asgi", "uvicorn_worker"),
     "wsgi": ("gevent", "gthread", "sync"),
 }
+REDIS_USES = ("cache", "store")
 HANDOVERS = ("auto", "side_by_side", "socket")
 #: An app's numbers that may be given in its entry, or as ``gunicorn.<app>.<number>`` in the overrides.
 APP_NUMBERS = (
@@ -40,13 +41,15 @@ def read_workload(
     overrides: Mapping[str, Any] | None = None,
     measured: Mapping[str, Any] | None = None,
     remote_clients: Mapping[str, Any] | None = None,
+    redis_use: str = "store",
 ) -> HostWorkload:
     """Check the user's variables and return them as data.
 
     ``apps`` is ``webstack_apps`` (unknown keys of an entry are ignored), ``services`` names from
     ``SERVICES``, ``reserves`` has ``memory_mb`` and ``cpus``, ``overrides`` maps dotted paths of the
     plan to values, ``measured`` maps app names to the MiB that one worker of theirs was seen to use, or to the
-    fields of ``Measured``, ``remote_clients`` maps postgres and mysql to the connections of apps on other hosts.
+    fields of ``Measured``, ``remote_clients`` maps postgres and mysql to the connections of apps on other hosts,
+    ``redis_use`` says whether Redis is a store or a cache.
     Raises ``SizingError`` naming variable, value and remedy.
     """
     chosen = _overrides(overrides)
@@ -62,7 +65,9 @@ def read_workload(
         read.append(_read_app(fields, where, name, (measured or {}).get(name)))
         given.update({f"gunicorn.{name}.{key}": fields[key] for key in APP_NUMBERS if key in fields})
     memory_mb, cpus = _reserves(reserves)
-    return HostWorkload(tuple(read), _services(services), memory_mb, cpus, _remote(remote_clients), given)
+    if redis_use not in REDIS_USES:
+        raise SizingError(f"redis_use: {redis_use!r} is not one of {', '.join(REDIS_USES)}")
+    return HostWorkload(tuple(read), _services(services), memory_mb, cpus, _remote(remote_clients), given, redis_use)
 
 
 def _sequence(value: Any, where: str) -> Sequence[Any]:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import dataclasses
 
+import pytest
+from ansible_collections.rightsize.webstack.plugins.module_utils.sizing.errors import SizingError
 from unit.module_utils.sizing.machines import machine, planned
 
 
@@ -38,3 +40,18 @@ def test_large_pages_and_always_on_huge_pages_are_warned_about() -> None:
 def test_a_given_maxmemory_without_room_to_save_is_warned_about() -> None:
     plan = planned(machine(2048, 2.0), services=("redis",), overrides={"redis.maxmemory_mb": 1500})
     assert any(text.startswith("redis: maxmemory 1500 MB can take") for text in plan.warnings)
+
+
+def test_a_cache_holds_more_because_it_is_not_saved() -> None:
+    plan = planned(machine(1024, 2.0), services=("redis",), redis_use="cache")
+    line = next(line.mb for line in plan.memory if line.consumer == "redis")
+    redis = plan.services["redis"]
+    assert redis.maxmemory_mb / 0.8 + 8 + redis.maxclients * 20 / 1024 <= line
+    assert redis.maxmemory_mb > line / 2
+    plan = planned(machine(2048, 2.0), services=("redis",), redis_use="cache", overrides={"redis.maxmemory_mb": 1500})
+    assert any("MB when it is fragmented" in text for text in plan.warnings)
+
+
+def test_another_use_is_refused() -> None:
+    with pytest.raises(SizingError, match="redis_use: 'queue' is not one of cache, store"):
+        planned(machine(1024, 2.0), services=("redis",), redis_use="queue")
