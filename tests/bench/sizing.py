@@ -181,6 +181,8 @@ class Host:
     def running(self, with_database: bool) -> Iterator[Host]:
         """Make the host, and remove it when done."""
         (SCRATCH / "run").mkdir(exist_ok=True)
+        # One that an interrupted bench left behind has another shape.
+        _playbook("destroy", self._spec())
         _playbook("create", self._spec())
         try:
             # A host does not share its processors with other hosts: ours comes first in what its quota allows.
