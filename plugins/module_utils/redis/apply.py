@@ -113,6 +113,7 @@ def bring_about(server: Server, wanted: Wanted, check_mode: bool) -> dict[str, A
     before = server.password.exists()
     password = server.admin_password() or ("" if check_mode else server.make_admin_password())
     found = look(server)
+    refuse_stranger(server, found)
     admin = digest(password)
     new_files[server.acl] = acl.acl_file(wanted.users, admin, _held(server, found), wanted.keep_previous)
     # Without a password yet, a dry run has no way into a scratch server.
@@ -155,6 +156,24 @@ def look(server: Server) -> Found:
     found.config_file, found.used_bytes = info.get("config_file", ""), int(info.get("used_memory", 0))
     found.cannot_append = info.get("aof_last_write_status", "ok") != "ok"
     return found
+
+
+def refuse_stranger(server: Server, found: Found) -> None:
+    """Leave alone a server that was never this role's and whose data would be lost by taking it over."""
+    way_out = f"Save its data, stop it (systemctl stop {server.unit}), move the data there, and run this again"
+    never_ours = found.files[server.config] is None
+    if found.unit.running and not found.answers and not found.refuses_us and never_ours:
+        raise RedisError(
+            f"nothing was changed: {server.unit} runs with a configuration that is not this role's and does not answer "
+            f"on {DEFAULT_ADDRESS[0]}:{DEFAULT_ADDRESS[1]}, so what it holds cannot be kept in {server.data}. {way_out}"
+        )
+    own = server.structure()
+    for name in ("dir", "dbfilename", "appenddirname", "appendfilename"):
+        if found.foreign and found.config.get(name, own[name]) != own[name]:
+            raise RedisError(
+                f"nothing was changed: {server.unit} runs with {name} {found.config[name]}, and this role with "
+                f"{own[name]} in {server.data}. {way_out}"
+            )
 
 
 def _foreign_with_password(server: Server) -> str:

@@ -128,7 +128,8 @@ def _save(client: Client, server: Server) -> None:
                 raise RedisError(f"no backup was made: the server would not save: {error}") from error
             before = _wait_until_idle(client, end).get("rdb_saves")
     info = _wait_until_idle(client, end)
-    if info.get("rdb_last_bgsave_status") != "ok" or info.get("rdb_saves") == before:
+    unsaved = before is not None and info.get("rdb_saves") == before
+    if info.get("rdb_last_bgsave_status") != "ok" or unsaved:
         free = shutil.disk_usage(server.data).free
         raise RedisError(
             f"no backup was made: the server could not save to {server.data}, which has {free >> 20} MB left; its "

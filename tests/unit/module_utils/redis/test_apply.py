@@ -119,3 +119,15 @@ def test_the_units_digest_leaves_out_what_a_running_unit_takes_over() -> None:
 def test_the_diff_of_the_acl_file_shows_no_digest() -> None:
     old, new = "1" * 64, "2" * 64
     assert apply._masked(f"on #{old} #{new} ~a", f"on #{old}") == "on #(as before) #(new) ~a"
+
+
+def test_a_server_that_was_never_ours_and_keeps_its_data_elsewhere_is_left_alone() -> None:
+    apply.refuse_stranger(SERVER, found())
+    apply.refuse_stranger(SERVER, found(foreign=True))
+    with pytest.raises(RedisError, match="runs with dir /data, and this role with /var/lib/redis"):
+        apply.refuse_stranger(SERVER, found(foreign=True, config={**CONFIG, "dir": "/data"}))
+    with pytest.raises(RedisError, match="does not answer on"):
+        apply.refuse_stranger(SERVER, found(config={}, files={**FILES, SERVER.config: None}))
+    apply.refuse_stranger(SERVER, found(config={}))
+    stopped = replace(RUNNING, active="inactive", pid=0)
+    apply.refuse_stranger(SERVER, found(config={}, files={**FILES, SERVER.config: None}, unit=stopped))
