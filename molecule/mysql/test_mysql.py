@@ -136,7 +136,7 @@ def result_of(process: subprocess.Popen[str]) -> dict[str, Any]:
     stdout, stderr = process.communicate(timeout=300)
     assert " => {" in stdout, stdout + stderr
     result: dict[str, Any] = json.loads("{" + stdout.split(" => {", 1)[1])
-    return {**result, "failed": process.returncode != 0}
+    return {**result, "failed": process.returncode != 0, "shown": stdout}
 
 
 @pytest.fixture(scope="module")
@@ -155,7 +155,8 @@ def runs(inventory: Path) -> list[Result]:
         made.append(run_playbook("provision", hosts, diff=True, verbosity=3).assert_ok())
     assert watch.looks > 50 and watch.seen == set()
     made.append(run_playbook("provision", hosts, diff=True, verbosity=3).assert_ok())
-    sql(SHOP)
+    if "shop" not in databases():  # a host that was kept has it
+        sql(SHOP)
     return made
 
 
@@ -392,7 +393,7 @@ def test_a_dry_run_shows_the_statements(untouched: str, indexes: Any) -> None:
     assert dry["statements"][1] == (
         f"CREATE INDEX `{VIDEO}` ON `views` (`video_id`, `seconds`) ALGORITHM=NOCOPY LOCK=NONE"
     )
-    assert f"users: KEY `{EMAIL}` (`email`(20))" in dry["diff"]["after"]
+    assert f"users: KEY `{EMAIL}` (`email`(20))" in dry["shown"]
     assert shell("ls /var/lib/webstack/mysql_indexes", check=False) == ""
 
 

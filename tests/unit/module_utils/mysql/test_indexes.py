@@ -122,6 +122,18 @@ def test_an_index_that_does_something_else_is_created(wanted: Index) -> None:
     assert plan_indexes([wanted], TABLES, MARIADB).create == [wanted]
 
 
+@pytest.mark.parametrize(
+    ("wanted", "why"),
+    [
+        (index("user_id", "created_at"), "is on the same columns"),
+        (index("user_id"), "begins with them"),
+        (index("user_id", "created_at", "id"), "has the primary key at its end"),
+    ],
+)
+def test_it_is_told_why_one_is_not_created(wanted: Index, why: str) -> None:
+    assert why in plan_indexes([wanted], TABLES, MARIADB).satisfied[0].why
+
+
 def test_of_two_wanted_ones_the_longer_does() -> None:
     longer, shorter = index("created_at", "user_id"), index("created_at")
     plan = plan_indexes([shorter, longer], TABLES, MARIADB)
