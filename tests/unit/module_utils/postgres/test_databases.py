@@ -108,6 +108,7 @@ def test_access_as_the_owner_comes_and_goes() -> None:
 def test_settings_of_a_database_are_set_and_reset() -> None:
     tuned = read({**SHOP, "settings": {"hnsw.ef_search": 100}})[0]
     there = {"public": False, "connect": ["shop"], "settings": {"hnsw.ef_search": "40"}, "roles": {}}
+    assert databases.cluster_statements(tuned, {**there, "settings": {"hnsw.ef_search": "100"}}, []) == []
     assert databases.cluster_statements(tuned, there, []) == ["ALTER DATABASE \"shop\" SET hnsw.ef_search = '100'"]
     assert databases.cluster_statements(read(SHOP)[0], there, []) == ['ALTER DATABASE "shop" RESET hnsw.ef_search']
 

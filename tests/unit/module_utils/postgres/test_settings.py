@@ -73,3 +73,8 @@ def test_what_needs_a_restart_is_told_from_what_does_not() -> None:
 
 def test_booleans_of_the_inventory_are_written_as_postgresql_has_them() -> None:
     assert (as_text(True), as_text(False), as_text(3), as_text("x")) == ("on", "off", "3", "x")
+
+
+def test_what_only_a_start_reads_needs_a_restart_before_the_server_has_even_seen_it() -> None:
+    (one,) = differing({"max_connections": 50}, [row("max_connections", "100", "integer", context="postmaster")])
+    assert one["restart"]
