@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 import time
 from collections import Counter
@@ -25,6 +26,12 @@ DOMAIN = "citas.example.com"
 SECRETS = ("CITAS_SECRET_KEY", "CITAS_DATABASE_PASSWORD", "CITAS_OWNER_PASSWORD", "CITAS_REDIS_PASSWORD")
 MAX_SECONDS = 900.0
 INDEXES = {"appointment_free", "appointment_day"}
+FORGET = """
+from django.core.cache import cache
+client = cache._cache.get_client(None, write=True)
+for key in client.scan_iter("citas:1:throttle:*"):
+    client.delete(key)
+"""
 GUNICORN = re.compile(r"/srv/citas/releases/([^/]+)/venv/bin/gunicorn ")
 urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
 
@@ -243,6 +250,7 @@ def test_an_hour_has_as_many_requests_as_the_guide_says(after_the_guide: Path) -
     now = time.gmtime()
     if (now.tm_min, now.tm_sec) >= (59, 30):  # the counters begin anew with the hour
         time.sleep(61 - now.tm_sec)
+    manage("shell", "--no-imports", "-c", FORGET)  # what an earlier run has used up
     user = token("user", False)
     statuses = [get("/api/services").status_code for _ in range(105)]
     assert statuses == [200] * 100 + [429] * 5
@@ -256,7 +264,8 @@ def test_an_hour_has_as_many_requests_as_the_guide_says(after_the_guide: Path) -
 
 def test_a_resource_is_booked_once(after_the_guide: Path) -> None:
     staff = token("staff", True)
-    booking = {"service": 1, "resource": 1, "customer": "Ana", "starts_at": "2031-01-01T10:00:00Z"}
+    start = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=1000)
+    booking = {"service": 1, "resource": 1, "customer": "Ana", "starts_at": start.isoformat()}
     answers = [get("/api/appointments", method="POST", json=booking, headers=staff).status_code for _ in range(2)]
     assert answers == [201, 409]
 
