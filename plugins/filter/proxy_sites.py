@@ -56,6 +56,7 @@ _value:
 
 # Their requests must not wait for a slow client, so nginx takes the answer off their hands.
 BUFFERED_WORKERS = ("sync", "gthread")
+REMOTE_CONNECT_SECONDS = 2
 PASSED_ON = ("body_size_mb", "rate_limits", "static", "tls", "listen")
 
 
@@ -93,6 +94,8 @@ def _site(
         "domains": domains(app),
         "servers": [f"{address}:80" for address in addresses] or [f"unix:/run/{app['name']}/live.sock"],
         "read_timeout": plan["timeout"] + 10,
+        # A host that is gone answers nothing at all; its turn passes to the next one before users take it for a fault.
+        **({"connect_timeout": REMOTE_CONNECT_SECONDS} if addresses else {}),
         "drain_seconds": plan["drain_seconds"],
         # Releases that take turns behind one socket are told to stop at once: no connection to them may lie idle then.
         "keepalive": plan["handover"] != "socket",

@@ -32,6 +32,11 @@ def test_a_proxy_asks_nginx_on_every_app_host() -> None:
     assert site(app_hosts=hosts)["servers"] == ["one:80", "10.0.0.2:80", "10.0.0.3:80"]
 
 
+def test_a_host_that_is_gone_is_not_waited_for() -> None:
+    assert site(app_hosts=[{"inventory_hostname": "one"}])["connect_timeout"] <= 3
+    assert "connect_timeout" not in site(), "a socket on this host has the role's default"
+
+
 def test_an_app_host_behind_a_proxy_ends_no_tls_and_believes_the_proxy() -> None:
     found = site(proxies=[{"inventory_hostname": "edge", "ansible_host": "10.0.0.9"}])
     assert "tls" not in found
