@@ -51,6 +51,11 @@ class Result:
             for host, counts in RECAP.findall(self.stdout)
         }
 
+    @property
+    def said(self) -> str:
+        """The output as one line: where Ansible prints YAML, it folds long messages and doubles quotes."""
+        return " ".join((self.stdout + self.stderr).split()).replace("''", "'")
+
     def assert_ok(self) -> Result:
         assert self.rc == 0, f"exit code {self.rc}: {self.command}\n{self.stdout[-6000:]}\n{self.stderr[-2000:]}"
         return self
@@ -58,9 +63,7 @@ class Result:
     def assert_failed(self, *words: str) -> Result:
         """Demand an exit code other than 0 and every one of ``words`` in the output."""
         assert self.rc != 0, f"did not fail: {self.command}\n{self.stdout[-6000:]}"
-        said = self.stdout + self.stderr
-        # Long messages are folded, where Ansible prints them as YAML.
-        missing = [word for word in words if word not in said and word not in " ".join(said.split()).replace("''", "'")]
+        missing = [word for word in words if word not in self.stdout + self.stderr and word not in self.said]
         assert not missing, f"the output does not say {missing}: {self.command}\n{self.stdout[-6000:]}"
         return self
 
