@@ -162,10 +162,10 @@ def test_workers_add_up_their_metrics(deployed: Path) -> None:
         return float(found[0]) if found else 0.0
 
     call("POST", "/search", json={"query": "plano"})
-    before = {searched() for _ in range(8)}
-    for _ in range(20):
+    before = {searched() for __ in range(8)}
+    for __ in range(20):
         assert call("POST", "/search", json={"query": "plano"}).status_code == 200
-    after = {searched() for _ in range(8)}
+    after = {searched() for __ in range(8)}
     assert len(before) == len(after) == 1, "workers tell different numbers"
     assert after.pop() - before.pop() == 20
     assert call("GET", "/metrics").status_code == 404
@@ -201,14 +201,14 @@ def test_the_guides_limits_hold(deployed: Path, tmp_path: Path) -> None:
             session.headers["Host"] = DOMAIN
             url, started = f"https://{address(HOST)}{path}", time.monotonic()
             answers = Counter(
-                session.post(url, json=body, verify=False, timeout=40).status_code for _ in range(limit + 30)
+                session.post(url, json=body, verify=False, timeout=40).status_code for __ in range(limit + 30)
             )
             seconds = time.monotonic() - started
         # Meanwhile the limit lets in some more; the test before this one may have used up a few.
         assert limit - 25 <= answers[200] <= limit + seconds * limit / 60 + 1, (path, answers, seconds)
         assert set(answers) == {200, 429}
     form: dict[str, Any] = {"files": {"file": ("a.txt", "texto")}, "data": {"project_id": "p"}}
-    assert [call("POST", "/upload", **form).status_code for _ in range(12)] == [201] * 10 + [429] * 2
+    assert [call("POST", "/upload", **form).status_code for __ in range(12)] == [201] * 10 + [429] * 2
 
 
 def test_alerts_fire_beyond_the_guides_thresholds() -> None:

@@ -253,12 +253,12 @@ def test_an_hour_has_as_many_requests_as_the_guide_says(after_the_guide: Path) -
         time.sleep(61 - now.tm_sec)
     manage("shell", "--no-imports", "-c", FORGET)  # what an earlier run has used up
     user = token("user", False)
-    statuses = [get("/api/services").status_code for _ in range(105)]
+    statuses = [get("/api/services").status_code for __ in range(105)]
     assert statuses == [200] * 100 + [429] * 5
     with requests.Session() as session:
         session.headers.update({"Host": DOMAIN, **user})
         url = f"https://{address(HOST)}/api/services"
-        of_user = [session.get(url, verify=False, timeout=10).status_code for _ in range(1005)]
+        of_user = [session.get(url, verify=False, timeout=10).status_code for __ in range(1005)]
     assert of_user == [200] * 1000 + [429] * 5
     assert get("/api/services", headers=token("staff", True)).status_code == 200
 
@@ -267,7 +267,7 @@ def test_a_resource_is_booked_once(after_the_guide: Path) -> None:
     staff = token("staff", True)
     start = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=random.uniform(1000, 3000))
     booking = {"service": 1, "resource": 1, "customer": "Ana", "starts_at": start.isoformat()}
-    answers = [get("/api/appointments", method="POST", json=booking, headers=staff).status_code for _ in range(2)]
+    answers = [get("/api/appointments", method="POST", json=booking, headers=staff).status_code for __ in range(2)]
     assert answers == [201, 409]
 
 

@@ -16,7 +16,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from .connection import Login
 from .errors import MysqlError
@@ -131,10 +131,10 @@ def _write(command: Sequence[str], target: Path, counter: Counter) -> tuple[str,
     with tempfile.TemporaryFile() as errors, target.open("wb") as raw:
         target.chmod(0o600)
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors) as process:
-            assert process.stdout is not None
+            output = cast(IO[bytes], process.stdout)
             try:
                 with gzip.GzipFile(filename="", fileobj=raw, mode="wb", compresslevel=4, mtime=0) as packed:
-                    while piece := process.stdout.read(_PIECE):
+                    while piece := output.read(_PIECE):
                         counter.feed(piece)
                         packed.write(piece)
                 counter.end()
@@ -163,11 +163,11 @@ def load(login: Login, database: str, source: Path, binlog: bool = True) -> None
         init = [] if binlog else ["--init-command=SET SESSION sql_log_bin=0"]
         command = [client(_LOAD), *how, "--binary-mode", "--default-character-set=utf8mb4", *init, "--", database]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=errors) as process:
-            assert process.stdin is not None
+            statements = cast(IO[bytes], process.stdin)
             with contextlib.suppress(BrokenPipeError):
-                _pour(packed, process.stdin)
+                _pour(packed, statements)
             with contextlib.suppress(BrokenPipeError):
-                process.stdin.close()
+                statements.close()
             process.wait()
         if process.returncode:
             errors.seek(0)
