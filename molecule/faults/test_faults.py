@@ -67,9 +67,9 @@ FAULTS = {
                 ),
             ]
         },
-        app={"start_timeout": 5},
+        app={"start_timeout": 12},
         says=[
-            "was not healthy after 5 s: GET /health answered 500, wanted 200",
+            "was not healthy after 12 s: GET /health answered 500, wanted 200",
             "no database",
             "still serves",
             "  | waiting for the database",
