@@ -5,12 +5,16 @@
 
 from __future__ import annotations
 
+import re
+
 from .cpuinfo import CpuInfo
 from .tree import Tree
 from .types import Board, Virtualization
 
 _DEVICE_TREES = ("proc/device-tree", "sys/firmware/devicetree/base")
 _DMI_DIRECTORIES = ("sys/class/dmi/id", "sys/devices/virtual/dmi/id")
+# Raspberry Pi's new-style revision codes: bit 23 is set, bits 12 to 15 number the processor.
+_PI_CHIPS = ("BCM2835", "BCM2836", "BCM2837", "BCM2711", "BCM2712")
 # What firmware says when its maker did not fill it in.
 _PLACEHOLDERS = frozenset({"none", "default string", "to be filled by o.e.m.", "system product name", "not specified"})
 # (part of vendor and product, lower case) -> name, as systemd-detect-virt names them.
@@ -51,10 +55,20 @@ def read_board(tree: Tree, cpuinfo: CpuInfo) -> Board:
     vendor = _dmi(tree, "sys_vendor") or _dmi(tree, "board_vendor")
     if compatible and "," in compatible[0]:
         vendor = compatible[0].partition(",")[0]
-    soc = compatible[-1] if len(compatible) > 1 else cpuinfo.machine.get("Hardware")
+    soc = compatible[-1] if len(compatible) > 1 else _soc_of_cpuinfo(cpuinfo)
     if model is None and compatible:
         model = compatible[0]
     return Board(model=model, vendor=vendor, soc=soc or None)
+
+
+def _soc_of_cpuinfo(cpuinfo: CpuInfo) -> str | None:
+    """Return the chip that cpuinfo names; every Raspberry Pi claims to be a BCM2835, but its revision tells."""
+    hardware = cpuinfo.machine.get("Hardware")
+    revision = cpuinfo.machine.get("Revision", "")
+    if hardware in _PI_CHIPS and re.fullmatch(r"[0-9a-fA-F]{6,8}", revision) and int(revision, 16) >> 23 & 1:
+        chip = int(revision, 16) >> 12 & 0xF
+        return _PI_CHIPS[chip] if chip < len(_PI_CHIPS) else None
+    return hardware
 
 
 def _device_tree(tree: Tree, name: str) -> str | None:

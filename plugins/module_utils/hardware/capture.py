@@ -24,7 +24,7 @@ from .types import Hardware
 
 _MARKER = "capture/format"
 _FORMAT = "1\n"
-_MEMINFO = re.compile(r"(MemTotal|SwapTotal|HugePages_Total|Hugepagesize):")
+_MEMINFO = re.compile(r"(MemTotal|SwapTotal|HugePages_Total|Hugepagesize|Hugetlb):")
 # Which lines of a file to keep. All other files are kept whole.
 _KEPT_LINES: tuple[tuple[re.Pattern[str], re.Pattern[str]], ...] = (
     (re.compile(r"proc/meminfo"), _MEMINFO),
@@ -32,12 +32,15 @@ _KEPT_LINES: tuple[tuple[re.Pattern[str], re.Pattern[str]], ...] = (
     (re.compile(r"proc/[^/]+/status"), re.compile(r"Cpus_allowed_list:")),
     (re.compile(r"proc/[^/]+/limits"), re.compile(r"Max open files")),
     (re.compile(r"proc/[^/]+/smaps"), re.compile(r"KernelPageSize:")),
-    (re.compile(r"proc/cpuinfo"), re.compile(r"(?![^:]*(serial|uuid|psn))", re.I)),
+    # s390's "processor 0: version = FF, identification = ..." is a serial number, too.
+    (re.compile(r"proc/cpuinfo"), re.compile(r"(?![^:]*(serial|uuid|psn)|.*\bidentification\b)", re.I)),
     (re.compile(r".*/uevent"), re.compile(r"DEVNAME=")),
     (re.compile(r".*/memory\.stat"), re.compile(r"hierarchical_memory_limit ")),
     (re.compile(r"proc/(self/mountinfo|(self/)?mounts)|run/\.containerenv|\.dockerenv"), re.compile(r"(?!)")),
 )
 _MAC = re.compile(r"\b[0-9a-fA-F]{2}(?:[:-][0-9a-fA-F]{2}){5}\b")
+# As in the name of the unit of one SSH connection: sshd@1-10.0.0.1:22-10.0.0.2:40000.service
+_ADDRESS = re.compile(r"(?<![0-9.])[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?![0-9.])|[0-9a-f]{0,4}(?::[0-9a-f]{0,4}){3,}", re.I)
 _LONG_ID = re.compile(r"[0-9a-f]{12,}|[0-9a-f]{8}(?:[-_][0-9a-f]{4}){3}[-_][0-9a-f]{12}")
 
 
@@ -127,6 +130,7 @@ class _Anonymiser:
         return _MAC.sub("00:00:00:00:00:00", text).encode("utf-8", "surrogateescape")
 
     def _names(self, text: str) -> str:
+        text = _ADDRESS.sub("0.0.0.0", text)
         text = _LONG_ID.sub(lambda match: self._ids.setdefault(match[0], f"id{len(self._ids) + 1}"), text)
         return self._host.sub("host", text) if self._host else text
 

@@ -183,6 +183,16 @@ _ARM_CORES = {
 _IN_ORDER_ATOMS = {(6, model) for model in (28, 38, 39, 53, 54)}
 
 
+# Intel's processors with performance and efficient cores, by model of family 6 (arch/x86/include/asm/intel-family.h):
+# Lakefield; Alder, Raptor, Meteor, Arrow, Lunar, Panther and Wildcat Lake. Some parts of a model have one kind only.
+_INTEL_HYBRIDS = frozenset({138, 151, 154, 170, 172, 181, 183, 186, 189, 191, 197, 198, 204, 213})
+
+
+def is_intel_hybrid(vendor: str | None, family: int | None, model: int | None) -> bool:
+    """Tell whether processors of this model may have cores of two kinds."""
+    return vendor == "GenuineIntel" and family == 6 and model in _INTEL_HYBRIDS
+
+
 def arm_core(implementer: int | None, part: int | None) -> tuple[str, CoreClass] | None:
     """Return name and class of an Arm core, None when it is not known."""
     if implementer is None or part is None:

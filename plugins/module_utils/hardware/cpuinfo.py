@@ -78,7 +78,9 @@ def architecture_of(cpuinfo: CpuInfo) -> str | None:
         return f"riscv{isa[1]}"
     if "IBM/S390" in {lines.get("vendor_id"), cpuinfo.common.get("vendor_id")}:
         return "s390x"
-    return "loongarch64" if "Loongson-64bit" in lines.get("CPU Family", "") else None
+    if "Loongson-64bit" in {lines.get("CPU Family"), cpuinfo.common.get("CPU Family")}:
+        return "loongarch64"
+    return None
 
 
 def _arm_architecture(lines: Mapping[str, str]) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 # The largest NR_CPUS that the kernel can be built for (Kconfig of x86 and arm64).
 MAX_CPUS = 8192
 _RANGE = re.compile(r"([0-9]{1,19})(?:-([0-9]{1,19}))?")
+_WORD = re.compile(r"[0-9a-fA-F]{1,8}")
 
 
 def parse_cpu_list(text: str | None) -> frozenset[int] | None:
@@ -20,7 +21,8 @@ def parse_cpu_list(text: str | None) -> frozenset[int] | None:
     """
     if text is None:
         return None
-    cpus: set[int] = set()
+    # One bit for each CPU: a long list of long ranges costs no more than a short one.
+    bits = 0
     for item in text.strip("\0 \t\r\n").replace(" ", ",").split(","):
         if not item:
             continue
@@ -30,8 +32,20 @@ def parse_cpu_list(text: str | None) -> frozenset[int] | None:
         first, last = int(match[1]), int(match[2] or match[1])
         if last < first:
             return None
-        cpus.update(range(min(first, MAX_CPUS), min(last, MAX_CPUS - 1) + 1))
-    return frozenset(cpus)
+        bits |= (1 << min(last + 1, MAX_CPUS)) - (1 << min(first, MAX_CPUS))
+    return _numbers(bits)
+
+
+def parse_cpu_mask(text: str | None) -> frozenset[int] | None:
+    """Return the CPU numbers of a mask, as old kernels have it instead of a list: 32-bit words, highest first."""
+    words = (text or "").strip("\0 \t\r\n").split(",")
+    if len(words) > MAX_CPUS // 32 or not all(_WORD.fullmatch(word) for word in words):
+        return None
+    return _numbers(int("".join(word.zfill(8) for word in words), 16))
+
+
+def _numbers(bits: int) -> frozenset[int]:
+    return frozenset(number for number, bit in enumerate(reversed(f"{bits:b}")) if bit == "1")
 
 
 def format_cpu_list(cpus: Iterable[int]) -> str:

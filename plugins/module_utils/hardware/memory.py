@@ -43,7 +43,8 @@ def read_memory(tree: Tree, architecture: str | None, limit_bytes: int | None) -
         page_size=_page_size(tree, architecture, huge_page_kib),
         thp=_transparent_huge_pages(tree),
         huge_page_kb=huge_page_kib,
-        huge_pages_mb=meminfo.get("HugePages_Total", 0) * (huge_page_kib or 0) // 1024,
+        # "Hugetlb" counts pages of all sizes, where the kernel is new enough to say it.
+        huge_pages_mb=meminfo.get("Hugetlb", meminfo.get("HugePages_Total", 0) * (huge_page_kib or 0)) // 1024,
     )
 
 

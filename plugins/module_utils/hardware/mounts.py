@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from .tree import Tree
+from .tree import LONG_READ_LIMIT, Tree
 
 _OCTAL = re.compile(r"\\([0-7]{3})")
 _MAX_MOUNTS = 20_000
@@ -28,11 +28,11 @@ class Mount:
 
 def parse_mountinfo(tree: Tree) -> tuple[Mount, ...]:
     """Return all mounts in order; from /proc/mounts where mountinfo is absent; empty without either."""
-    text = tree.text("proc/self/mountinfo")
+    text = tree.text("proc/self/mountinfo", LONG_READ_LIMIT)
     if text is not None:
         mounts = [_from_mountinfo(line) for line in text.splitlines()[:_MAX_MOUNTS]]
     else:
-        text = tree.text("proc/self/mounts") or tree.text("proc/mounts") or ""
+        text = tree.text("proc/self/mounts", LONG_READ_LIMIT) or tree.text("proc/mounts", LONG_READ_LIMIT) or ""
         mounts = [_from_mounts(line) for line in text.splitlines()[:_MAX_MOUNTS]]
     return tuple(mount for mount in mounts if mount is not None)
 

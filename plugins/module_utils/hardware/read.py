@@ -19,7 +19,7 @@ from .memory import read_memory
 from .storage import DATA_DIRECTORIES, read_storage
 from .throttling import read_throttling
 from .topology import CpuFacts, read_cpus
-from .tree import Tree
+from .tree import LONG_READ_LIMIT, Tree
 from .types import Cpu, Hardware, Limits
 
 _OPEN_FILES = re.compile(r"^Max open files\s+\S+\s+([0-9]{1,15})\s", re.M)
@@ -43,7 +43,7 @@ def read_hardware(
 
 def read_tree(tree: Tree, unit_slice: str | None, directories: Sequence[str]) -> Hardware:
     """Return what the machine of an opened tree offers; see read_hardware."""
-    cpuinfo = parse_cpuinfo(tree.text("proc/cpuinfo"))
+    cpuinfo = parse_cpuinfo(tree.text("proc/cpuinfo", LONG_READ_LIMIT))
     architecture = _architecture(tree, cpuinfo)
     cpus = read_cpus(tree, cpuinfo)
     limits = read_cgroup_limits(tree, unit_slice)

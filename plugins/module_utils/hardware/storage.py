@@ -22,11 +22,11 @@ _NETWORK_TYPES = re.compile(
 _MEMORY_TYPES = frozenset({"tmpfs", "ramfs", "9p", "virtiofs"})
 _VIRTUAL_NAMES = re.compile(r"(vd|xvd)[a-z]+[0-9]*|(loop|zram|ram)[0-9]+(p[0-9]+)?")
 _VIRTUAL_MODELS = re.compile(r"QEMU|VMware|Msft|VBOX|Virtual", re.I)
-_NETWORK_MODELS = re.compile(r"Elastic Block Store|nvme_card-pd|iSCSI", re.I)
+_NETWORK_MODELS = re.compile(r"Elastic Block Store|nvme_card-pd|PersistentDisk|iSCSI", re.I)
 _NETWORK_NAMES = re.compile(r"(nbd|rbd|drbd)[0-9]+(p[0-9]+)?")
 # From the slowest to write to small blocks at random to the fastest.
 _SLOWEST_FIRST = ("network", "sd", "hdd", "emmc", "virtual", "ssd", "nvme")
-_MAX_LAYERS = 8
+_MAX_DEVICES = 64
 _NETWORK_TRANSPORTS = ("tcp", "rdma", "fc", "iscsi")
 # Where a capture notes the space, which changes all the time.
 SPACE = "space"
@@ -92,11 +92,13 @@ def _kind(tree: Tree, mount: Mount, device: str | None) -> str | None:
     return device_kind(tree, device) if device else None
 
 
-def device_kind(tree: Tree, device: str, layer: int = 0) -> str | None:
+def device_kind(tree: Tree, device: str, seen: set[str] | None = None) -> str | None:
     """Return nvme, ssd, hdd, emmc, sd, virtual or network, None when the kernel does not tell.
 
-    A device made of others (LVM, RAID, encryption) is as slow as its slowest part.
+    A device made of others (LVM, RAID, encryption) is as slow as its slowest part. ``seen`` are those looked at.
     """
+    seen = set() if seen is None else seen
+    seen.add(device)
     if _NETWORK_NAMES.fullmatch(device):
         return "network"
     if _VIRTUAL_NAMES.fullmatch(device):
@@ -104,8 +106,8 @@ def device_kind(tree: Tree, device: str, layer: int = 0) -> str | None:
     disk = _disk_of(tree, device)
     base = f"sys/block/{disk}"
     parts = tree.names(f"{base}/slaves")
-    if parts and layer < _MAX_LAYERS:
-        kinds = [device_kind(tree, part, layer + 1) for part in parts]
+    if parts:
+        kinds = [device_kind(tree, part, seen) for part in parts if part not in seen and len(seen) < _MAX_DEVICES]
         return min((kind for kind in kinds if kind), key=_SLOWEST_FIRST.index, default=None)
     model = " ".join(filter(None, (tree.line(f"{base}/device/{name}") for name in ("vendor", "model"))))
     if _NETWORK_MODELS.search(model) or _transport(tree, base) in _NETWORK_TRANSPORTS:

@@ -17,6 +17,7 @@ _COOLER = re.compile(r"cooling_device[0-9]{1,3}")
 _CPU_COOLER = re.compile(r"(thermal-)?(cpufreq|cpuidle|cpu)|Processor", re.I)
 _THERMAL = "sys/class/thermal"
 _MAX_TRIPS = 16
+_PI_DRIVER = "sys/bus/platform/drivers/raspberrypi-firmware"
 # Raspberry Pi firmware, GET_THROTTLED: bits 0-3 say what is so now, 16-19 what has been since boot.
 _PI_BITS = (
     (0, "the supply voltage is too low: use a stronger power supply and a short cable"),
@@ -42,7 +43,7 @@ def _capped_clocks(tree: Tree) -> Iterator[str]:
             members = parse_cpu_list(tree.line(f"{policy}/related_cpus")) or frozenset()
             caps.setdefault((allowed, possible), set()).update(members)
     for (allowed, possible), cpus in caps.items():
-        who = f"CPUs {format_cpu_list(cpus)}" if cpus else "some CPUs"
+        who = f"CPU{'s' if len(cpus) > 1 else ''} {format_cpu_list(cpus)}" if cpus else "some CPUs"
         yield (
             f"{who} may run at {allowed} MHz only, of {possible}: heat, a power limit or scaling_max_freq holds them "
             "down; the plan counts the full clock"
@@ -82,8 +83,9 @@ def _active_coolers(tree: Tree) -> Iterator[str]:
 
 
 def _raspberry_pi(tree: Tree) -> Iterator[str]:
-    base = "sys/devices/platform/soc/soc:firmware/get_throttled"
-    text = tree.line(base) or ""
+    # The driver's own directory links to the device, whose name differs from model to model.
+    devices = ["sys/devices/platform/soc/soc:firmware", *(f"{_PI_DRIVER}/{name}" for name in tree.names(_PI_DRIVER))]
+    text = next((line for device in devices if (line := tree.line(f"{device}/get_throttled"))), "")
     if not re.fullmatch(r"(0x)?[0-9a-fA-F]{1,8}", text):
         return
     flags = int(text, 16)

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from .board import device_tree_compatible
-from .cores import WIDE, WIDEST, CoreClass, arm_core, chip_parts, x86_core_class
+from .cores import WIDE, WIDEST, CoreClass, arm_core, chip_parts, is_intel_hybrid, x86_core_class
 from .cpuinfo import CpuInfo
-from .cpulist import MAX_CPUS, parse_cpu_list
+from .cpulist import MAX_CPUS, parse_cpu_list, parse_cpu_mask
 from .tree import HardwareError, Tree, as_integer
 
 CPU_DIRECTORY = "sys/devices/system/cpu"
@@ -165,8 +165,9 @@ def _physical_cores(tree: Tree, cpuinfo: CpuInfo, online: frozenset[int]) -> dic
 
 
 def _siblings(tree: Tree, cpu: int) -> frozenset[int]:
-    for name in ("thread_siblings_list", "core_cpus_list"):
-        siblings = parse_cpu_list(tree.line(f"{CPU_DIRECTORY}/cpu{cpu}/topology/{name}"))
+    base = f"{CPU_DIRECTORY}/cpu{cpu}/topology"
+    for name in ("thread_siblings", "core_cpus"):
+        siblings = parse_cpu_list(tree.line(f"{base}/{name}_list")) or parse_cpu_mask(tree.line(f"{base}/{name}"))
         if siblings:
             return siblings
     return frozenset()
@@ -188,14 +189,20 @@ def _hybrid_classes(
 
 
 def _by_threads(cpuinfo: CpuInfo, cores: dict[int, int]) -> tuple[frozenset[int], frozenset[int]]:
-    """Of Intel's hybrids only the performance cores have two threads (where firmware left them on)."""
-    if cpuinfo.first.get("vendor_id") != "GenuineIntel":
+    """Of Intel's hybrids only the performance cores have two threads (where firmware left them on).
+
+    On any other model a core with one thread is one whose other thread is offline.
+    """
+    lines = cpuinfo.first
+    if not is_intel_hybrid(lines.get("vendor_id"), as_integer(lines.get("cpu family")), as_integer(lines.get("model"))):
         return frozenset(), frozenset()
     threads = Counter(cores.values())
     threaded = frozenset(cpu for cpu, core in cores.items() if threads[core] > 1)
     return threaded, frozenset(cores) - threaded
 
 
+# RISC-V, others, LoongArch, MIPS, POWER.
+_NAME_KEYS = ("uarch", "model name", "Model Name", "cpu model", "cpu")
 _HYBRID_NAMES = {WIDEST: "P-core", WIDE: "E-core"}
 
 
@@ -214,7 +221,7 @@ def _identify(tree: Tree, cpuinfo: CpuInfo, cpu: int, hybrid: CoreClass | None) 
     if implementer is None or part is None:
         implementer, part = _midr(tree, cpu)
     if implementer is None or part is None:
-        name = lines.get("uarch") or lines.get("model name") or lines.get("cpu")
+        name = next((lines[key] for key in _NAME_KEYS if lines.get(key)), None)
         if hybrid is not None:  # a tree without cpuinfo
             name = (f"{name} " if name else "") + _HYBRID_NAMES[hybrid]
         return _Identity(name, name and f"{name} {lines.get('marchid', '')}", hybrid)

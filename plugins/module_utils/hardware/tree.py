@@ -14,8 +14,10 @@ import re
 import stat
 from collections.abc import Callable
 
-# A /proc/cpuinfo of 4096 x86 CPUs has about 6 MB.
-READ_LIMIT = 8 << 20
+# Most files are a line or a page; anything longer is not what the kernel would say.
+READ_LIMIT = 128 << 10
+# A /proc/cpuinfo of 4096 x86 CPUs has about 6 MB, and a host of containers has thousands of mounts.
+LONG_READ_LIMIT = 8 << 20
 LINK_LIMIT = 40
 _INTEGER = re.compile(r"[+-]?[0-9]{1,19}")
 
@@ -57,9 +59,9 @@ class Tree:
         finally:
             os.close(handle)
 
-    def text(self, path: str) -> str | None:
+    def text(self, path: str, limit: int = READ_LIMIT) -> str | None:
         """Return the file's text, or None. Bytes that are no UTF-8 are replaced."""
-        data = self.read(path)
+        data = self.read(path, limit)
         return None if data is None else data.decode("utf-8", "replace")
 
     def line(self, path: str) -> str | None:

@@ -129,3 +129,12 @@ def test_virtualization(tmp_path: Path, files: dict[str, str], virtualization: V
 )
 def test_architecture(cpuinfo: str, architecture: str | None) -> None:
     assert architecture_of(parse_cpuinfo(cpuinfo)) == architecture
+
+
+@pytest.mark.parametrize(
+    ("revision", "soc"),
+    [("a03111", "BCM2711"), ("d04170", "BCM2712"), ("a020d3", "BCM2837"), ("000e", "BCM2835"), ("", "BCM2835")],
+)
+def test_every_raspberry_pi_claims_one_chip_but_its_revision_tells(tmp_path: Path, revision: str, soc: str) -> None:
+    text = f"processor: 0\n\nHardware: BCM2835\nRevision: {revision}\n"
+    assert read_board(*opened(tmp_path, {"proc/cpuinfo": text})).soc == soc

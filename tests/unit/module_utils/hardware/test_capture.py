@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -157,3 +158,23 @@ def test_a_place_that_cannot_be_written_is_a_described_error(tmp_path: Path) -> 
     write(tmp_path, "file", "")
     with pytest.raises(HardwareError, match="give a directory that can be written"):
         capture("/", tmp_path / "file" / "below")
+
+
+def test_a_capture_tells_no_addresses_of_a_connection(tmp_path: Path) -> None:
+    group = "/system.slice/sshd@7-192.0.2.7:22-198.51.100.9:40112.service/fe80::dead:beef:22.scope"
+    files = {"proc/self/cgroup": f"0::{group}\n", "sys/fs/cgroup/system.slice/cpu.max": "300000 100000\n"}
+    source = build_tree(tmp_path / "source", Machine(REVEALING.clusters, files=files))
+    write(source, f"sys/fs/cgroup{group}/cpu.max", "100000 100000\n")
+    capture(source, tmp_path / "copy")
+    assert read_hardware(tmp_path / "copy") == read_hardware(source)
+    assert read_hardware(tmp_path / "copy").cpu.quota == 3.0
+    for path in (tmp_path / "copy").rglob("*"):
+        told = str(path.relative_to(tmp_path)) + (path.read_text() if path.is_file() else "")
+        assert not re.search(r"192\.0|198\.51|dead", told), path
+
+
+def test_a_capture_tells_no_number_of_a_mainframe(tmp_path: Path) -> None:
+    text = "vendor_id : IBM/S390\nprocessor 0: version = FF,  identification = 0123F7,  machine = 2964\n"
+    source = build_tree(tmp_path / "source", Machine([Cluster("0")], files={"proc/cpuinfo": text}))
+    capture(source, tmp_path / "copy")
+    assert (tmp_path / "copy/proc/cpuinfo").read_text() == "vendor_id : IBM/S390\n"

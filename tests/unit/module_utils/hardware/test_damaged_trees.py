@@ -91,6 +91,8 @@ LIES = [
     b"max\n",
     b"\xff\xfe\x00\x01" * 50,
     b"0" * 5000,
+    b"0-8191," * 30_000,
+    b"ffffffff," * 30_000,
     b"a:b:c\n" * 500,
     b"0::/../../../../..\n1:cpu,memory,cpuset:/..\n",
     b"Cpus_allowed_list:\t64-127\n",

@@ -93,6 +93,12 @@ def test_huge_pages_and_transparent_ones(tmp_path: Path) -> None:
     assert (found.huge_pages_mb, found.huge_page_kb, found.thp) == (1024, 2048, "madvise")
 
 
+def test_huge_pages_of_all_sizes_count(tmp_path: Path) -> None:
+    text = "MemTotal: 8388608 kB\nHugePages_Total: 512\nHugepagesize: 2048 kB\nHugetlb: 3145728 kB\n"
+    found = memory(tmp_path, {"proc/meminfo": text})
+    assert (found.huge_pages_mb, found.huge_page_kb) == (3072, 2048)
+
+
 def test_nodes_tell_the_size_where_meminfo_is_absent(tmp_path: Path) -> None:
     base = "sys/devices/system/node"
     files = {f"{base}/node{node}/meminfo": f"Node {node} MemTotal:  2097152 kB\n" for node in (0, 1)}

@@ -104,6 +104,14 @@ def test_volumes_that_consist_of_each_other_end(tmp_path: Path) -> None:
     assert storage(tmp_path, {**mounted(("253:0", "/", "ext4", "/dev/dm-0")), **files})[0].kind is None
 
 
+def test_many_devices_that_are_all_parts_of_each_other_are_asked_once(tmp_path: Path) -> None:
+    names = [f"dm-{number}" for number in range(40)]
+    files = {f"sys/block/{name}/slaves/{other}/size": "1\n" for name in names for other in names}
+    files |= {"sys/dev/block/253:0/uevent": "DEVNAME=dm-0\n", "sys/block/dm-39/slaves/sda/size": "1\n"}
+    files |= {"sys/block/sda/queue/rotational": "1\n"}
+    assert storage(tmp_path, {**mounted(("253:0", "/", "ext4", "/dev/dm-0")), **files})[0].kind == "hdd"
+
+
 def test_each_directory_is_on_the_deepest_and_last_mount_above_it(tmp_path: Path) -> None:
     mounts = mounted(
         ("8:1", "/", "ext4", "/dev/sda1"),

@@ -14,6 +14,7 @@ POLICY = "sys/devices/system/cpu/cpufreq/policy4"
 ZONE = "sys/class/thermal/thermal_zone0"
 COOLER = "sys/class/thermal/cooling_device3"
 PI = "sys/devices/platform/soc/soc:firmware/get_throttled"
+PI_5 = "sys/bus/platform/drivers/raspberrypi-firmware/soc@107c000000:firmware/get_throttled"
 ZONE_FILES = {
     f"{ZONE}/type": "soc-thermal\n",
     f"{ZONE}/trip_point_0_type": "active\n",
@@ -41,6 +42,7 @@ def policy(allowed: int, possible: int = 2_400_000) -> dict[str, str]:
         ({f"{COOLER}/type": "thermal-cpufreq-0\n", f"{COOLER}/cur_state": "3\n"}, ["throttled for heat now", "3"]),
         ({f"{COOLER}/type": "Processor\n", f"{COOLER}/cur_state": "1\n"}, ["throttled for heat now"]),
         ({PI: "1\n"}, ["firmware:", "supply voltage"]),
+        ({PI_5: "50005\n"}, ["firmware: the supply voltage", "firmware: the CPU is throttled"]),
         ({PI: "50000\n"}, ["since boot", "supply voltage", "throttled"]),
     ],
 )

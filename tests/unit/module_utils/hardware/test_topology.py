@@ -210,3 +210,68 @@ def test_no_processor_at_all_is_a_described_error(tmp_path: Path) -> None:
 def test_a_root_that_is_no_directory_is_a_described_error(tmp_path: Path) -> None:
     with pytest.raises(HardwareError, match="is not a directory"):
         read_hardware(tmp_path / "absent")
+
+
+def test_threads_are_known_from_the_masks_of_old_kernels(tmp_path: Path) -> None:
+    build_tree(tmp_path, Machine([Cluster("0-3", "GenuineIntel 6/26", 2900)], architecture="x86_64"))
+    for cpu in range(4):
+        (tmp_path / CPU / f"cpu{cpu}/topology/thread_siblings_list").unlink()
+        write(tmp_path, f"{CPU}/cpu{cpu}/topology/thread_siblings", f"00000000,{5 << cpu % 2:08x}\n")
+    cpu = read_hardware(tmp_path).cpu
+    assert (cpu.physical_cores, cpu.threads_per_core) == (2, 2)
+
+
+def test_a_core_whose_second_thread_is_offline_is_no_efficient_core(tmp_path: Path) -> None:
+    clusters = [Cluster("0-15", "GenuineIntel 6/85", 3000, threads_per_core=2)]
+    cpu = read_hardware(build_tree(tmp_path, Machine(clusters, architecture="x86_64", offline="13,15"))).cpu
+    assert (cpu.online, cpu.physical_cores, cpu.capacity) == (14, 8, pytest.approx(6 * 1.44 + 2))
+    assert [cluster.kind for cluster in cpu.clusters] == ["uniform"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "name", "architecture"),
+    [
+        ("CPU Family\t: Loongson-64bit\nModel Name\t: Loongson-3A6000\n", "Loongson-3A6000", "loongarch64"),
+        ("cpu model\t: MIPS 1004Kc V2.15\n", "MIPS 1004Kc V2.15", None),
+        ("cpu\t: POWER9, altivec supported\n", "POWER9, altivec supported", None),
+        ("isa\t: rv64imafdc\nuarch\t: thead,c910\nmarchid\t: 0x0\n", "thead,c910", "riscv64"),
+    ],
+)
+def test_other_architectures_name_their_cores_elsewhere(
+    tmp_path: Path, lines: str, name: str, architecture: str | None
+) -> None:
+    write(tmp_path, "proc/cpuinfo", "".join(f"processor\t: {number}\n{lines}\n" for number in range(4)))
+    cpu = read_hardware(tmp_path).cpu
+    assert ([cluster.name for cluster in cpu.clusters], cpu.architecture) == ([name], architecture)
+    assert (cpu.capacity, cpu.capacity_source) == (4.0, "equal CPUs")
+
+
+def test_a_mainframe_lists_its_processors_in_one_block(tmp_path: Path) -> None:
+    text = "vendor_id       : IBM/S390\n# processors    : 2\nprocessor 0: version = FF,  machine = 2964\n"
+    machine = Machine([Cluster("0-1")], files={"proc/cpuinfo": text}, architecture="s390x")
+    cpu = read_hardware(build_tree(tmp_path, machine)).cpu
+    assert (cpu.architecture, cpu.online, cpu.capacity) == ("s390x", 2, 2.0)
+
+
+def test_compact_cores_of_one_part_are_told_apart_by_their_clock(tmp_path: Path) -> None:
+    """Zen 5 and Zen 5c say the same of themselves in cpuinfo."""
+    clusters = [Cluster("0-7", "AuthenticAMD 26/36", 5157, threads_per_core=2)]
+    clusters += [Cluster("8-23", "AuthenticAMD 26/36", 3306, threads_per_core=2)]
+    cpu = read_hardware(build_tree(tmp_path, Machine(clusters, architecture="x86_64"))).cpu
+    assert [(cluster.kind, len(cluster.cpus)) for cluster in cpu.clusters] == [("big", 8), ("little", 16)]
+    assert cpu.capacity == pytest.approx((4 + 8 * 3306 / 5157) * 1.44, abs=0.01)
+
+
+def test_low_power_cores_outside_of_intels_two_lists(tmp_path: Path) -> None:
+    machine = Machine(
+        [
+            Cluster("0-5", "GenuineIntel 6/197", 5400),
+            Cluster("6-13", "GenuineIntel 6/197", 4500),
+            Cluster("14-15", "GenuineIntel 6/197", 2500),
+        ],
+        architecture="x86_64",
+        files={"sys/devices/cpu_core/cpus": "0-5\n", "sys/devices/cpu_atom/cpus": "6-13\n"},
+    )
+    cpu = read_hardware(build_tree(tmp_path, machine)).cpu
+    assert [(cluster.kind, len(cluster.cpus)) for cluster in cpu.clusters] == [("big", 6), ("mid", 8), ("little", 2)]
+    assert 12.0 < cpu.capacity < 13.5
