@@ -150,7 +150,7 @@ def _memory_reason(got: Allocation) -> str:
     what = "master + workers × memory each"
     what = f"{_sum(got)} ({what}" + (", two generations)" if got.generations > 1 else ")")
     if got.memory_mb > need:
-        return f"{what}, plus {got.memory_mb - need} of the spare to grow into"
+        return f"{what}, plus {got.memory_mb - need} to grow into: its part of half the spare"
     return what if got.memory_mb == need else f"all that is left; needed: {what}"
 
 
@@ -189,18 +189,34 @@ def _connections(app: AppWorkload, got: Allocation, threads: int, open_files: in
     if bound < wanted:
         wanted = bound
         reason = (
-            f"{CONNECTIONS_INCLUDED} in each worker's own memory, the others at {each * 1024:.0f} KiB from its spare"
+            f"{CONNECTIONS_INCLUDED} in each worker's own memory + {max(0.0, spare):.0f} MB of a generation's spare ÷ "
+            f"{got.workers} workers at {each * 1024:.0f} KiB, in whole fifties"
         )
     if open_files is not None and (open_files - OTHER_FILES) // 2 < wanted:
         wanted, reason = max(1, (open_files - OTHER_FILES) // 2), f"half of the limit of {open_files} open files"
     # Whole fifties, so that a few MiB do not change the number.
     value = sheet.integer(path, wanted // 50 * 50 or wanted, reason)
+    _warn_about_connections(app, value, bound, open_files, sheet)
     if app.concurrency is not None and value * got.workers < app.concurrency:
         sheet.warn(
             f"{app.name}: {app.concurrency:g} requests at once are declared, but {got.workers} workers hold only "
             f"{value} connections each; the host needs more memory"
         )
     return value
+
+
+def _warn_about_connections(app: AppWorkload, value: int, bound: int, open_files: int | None, sheet: Sheet) -> None:
+    """Say where a given number is more than memory (``bound``) or the limit of open files hold."""
+    if value > bound:
+        sheet.warn(
+            f"{app.name}: memory holds {bound} connections of each worker, not the {value} of worker_connections: "
+            "expect workers to be killed for memory at such a peak"
+        )
+    if open_files is not None and value + OTHER_FILES > open_files:
+        sheet.warn(
+            f"{app.name}: worker_connections {value} needs more than the {open_files} files that the host allows; "
+            "lower it, or raise the limit"
+        )
 
 
 def _max_requests(app: AppWorkload, workers: int, sheet: Sheet) -> tuple[int, int]:

@@ -33,7 +33,9 @@ def plan_kernel(
             0,
         ),
         somaxconn=sheet.integer(
-            "kernel.somaxconn", max(SOMAXCONN, backlog), f"the kernel's default, at least the backlog of {backlog}"
+            "kernel.somaxconn",
+            max(SOMAXCONN, backlog),
+            "the kernel's default" + (f", at least the backlog of {backlog}" if apps else ""),
         ),
         swappiness=sheet.integer(
             "kernel.swappiness",
@@ -62,16 +64,26 @@ def _huge_pages(hardware: Hardware, services: Mapping[str, Any], sheet: Sheet) -
 
 
 def _open_files(hardware: Hardware, services: Mapping[str, Any], apps: Sequence[GunicornPlan], sheet: Sheet) -> int:
-    wanted = [1024]
-    wanted += [app.worker_connections + app.threads + 2 * (app.pool_size or 0) + 64 for app in apps]
-    wanted += [services["nginx"].worker_rlimit_nofile] if "nginx" in services else []
-    wanted += [services["redis"].maxclients + 32] if "redis" in services else []
-    wanted += (
-        [2 * services["mysql"].table_open_cache + services["mysql"].max_connections] if "mysql" in services else []
-    )
+    wanted = [(1024, "the usual limit")]
+    wanted += [
+        (
+            app.worker_connections + app.threads + 2 * (app.pool_size or 0) + 64,
+            "a gunicorn worker: connections + threads + 2 × pool + 64",
+        )
+        for app in apps
+    ]
+    if "nginx" in services:
+        wanted.append((services["nginx"].worker_rlimit_nofile, "nginx: worker_rlimit_nofile"))
+    if "redis" in services:
+        wanted.append((services["redis"].maxclients + 32, "redis: maxclients + 32"))
+    if "mysql" in services:
+        files = 2 * services["mysql"].table_open_cache + services["mysql"].max_connections
+        wanted.append((files, "mysql: 2 × table_open_cache + max_connections"))
     if "pgbouncer" in services:
-        wanted.append(services["pgbouncer"].max_client_conn + services["pgbouncer"].server_connections + 32)
-    computed, reason = max(wanted), "what the hungriest process here needs; LimitNOFILE of the units"
+        files = services["pgbouncer"].max_client_conn + services["pgbouncer"].server_connections + 32
+        wanted.append((files, "pgbouncer: max_client_conn + server_connections + 32"))
+    computed, who = max(wanted, key=lambda each: each[0])
+    reason = f"{who}, the most that a process here needs; LimitNOFILE of the units"
     limit = hardware.limits.open_files
     if limit is not None and limit < computed:
         computed, reason = limit, f"the host allows no more than {limit}"

@@ -53,7 +53,11 @@ def plan_mysql(hardware: Hardware, line_mb: int, clients: tuple[int, str], sheet
         line_mb >= 4 * PERFORMANCE_SCHEMA_MB,
         f"takes some {PERFORMANCE_SCHEMA_MB} MB; on where that is a quarter of its memory at most",
     )
-    tmp_table = sheet.integer("mysql.tmp_table_size_mb", _tmp_table_mb(line_mb), "each connection may use one")
+    tmp_table = sheet.integer(
+        "mysql.tmp_table_size_mb",
+        _tmp_table_mb(line_mb),
+        f"a 512th of {line_mb} MB, 32 at most: each connection may use one",
+    )
     connections = _connections(line_mb, clients, sheet)
     server = BASE_MB + (PERFORMANCE_SCHEMA_MB if schema else 0)
     each = CONNECTION_MB + tmp_table

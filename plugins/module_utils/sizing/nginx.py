@@ -33,6 +33,7 @@ def plan_nginx(
     processes = _processes(cpu, memory_mb, sheet)
     connections = _connections(processes, open_files, memory_mb, apps, sheet)
     files = 2 * connections if open_files is None else min(open_files, 2 * connections)
+    _warn(processes, connections, open_files, memory_mb, sheet)
     return NginxPlan(
         worker_processes=processes,
         worker_connections=connections,
@@ -44,12 +45,27 @@ def plan_nginx(
     )  # fmt: skip
 
 
+def _warn(processes: int, connections: int, open_files: int | None, memory_mb: int, sheet: Sheet) -> None:
+    """Say where given numbers do not fit."""
+    worst = MASTER_MB + processes * (PROCESS_MB + connections * CONNECTION_KB / 1024)
+    if worst > memory_mb + 1:
+        sheet.warn(
+            f"nginx: {processes} processes with {connections} connections each can take {worst:.0f} MB, but its part "
+            f"is {memory_mb} MB; lower worker_processes or worker_connections"
+        )
+    if open_files is not None and connections > open_files:
+        sheet.warn(
+            f"nginx: {connections} connections per process need more than the {open_files} files that the host allows"
+        )
+
+
 def _processes(cpu: Cpu, memory_mb: int, sheet: Sheet) -> int:
     useful = max(1, ceil(round(cpu.capacity, 2)))
     fitting = max(1, int((memory_mb - MASTER_MB) // (PROCESS_MB + MIN_CONNECTIONS * CONNECTION_KB / 1024)))
     reason = f"one for each of {cpu.capacity:.2f} cores' worth, rounded up"
     if fitting < useful:
-        reason = f"{memory_mb} MB hold no more with {MIN_CONNECTIONS} connections each; processors: {useful}"
+        each = f"{PROCESS_MB} + {MIN_CONNECTIONS} connections × {CONNECTION_KB} KiB"
+        reason = f"({memory_mb} - {MASTER_MB} MB) ÷ ({each}) for each; the processors could use {useful}"
     return sheet.integer("nginx.worker_processes", min(useful, fitting), reason)
 
 
@@ -59,13 +75,13 @@ def _connections(
     behind = sum(slots(app) for app in apps)
     if apps:
         wanted = ceil(2 * behind / processes / 256) * 256 + 256
-        reason = f"client and upstream side of {behind} requests over {processes} processes, and 256 idle ones"
+        reason = f"client and upstream side of {behind} requests over {processes} processes, and 256 idle; in 256s"
     else:
         wanted, reason = PROXY_CONNECTIONS, "usual for a proxy"
     bounds = [
         (MAX_CONNECTIONS, "as many as one process should hold"),
         (max(1, int((memory_mb - MASTER_MB - processes * PROCESS_MB) * 1024 / CONNECTION_KB / processes)),
-         f"what {memory_mb} MB hold at {CONNECTION_KB} KiB each"),
+         f"({memory_mb} - {MASTER_MB} - {processes} × {PROCESS_MB} MB) ÷ {CONNECTION_KB} KiB each ÷ {processes}"),
     ]  # fmt: skip
     if open_files is not None:
         bounds.append((max(1, open_files // 2), f"half of the limit of {open_files} open files"))

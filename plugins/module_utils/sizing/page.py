@@ -17,6 +17,9 @@ CACHE_COLOUR = "#c9ced6"
 HEIGHT = 44
 """Height in pixels of the fastest CPU; the others are drawn in proportion to what they can do."""
 
+#: More CPUs than this in one cluster are drawn closer together.
+CROWD = 16
+
 STYLE = """
 :root { color-scheme: light dark; --ink: #1b1f24; --soft: #57606a; --line: #d8dee4; --ground: #fff; --card: #f6f8fa;
   --big: #3b6ea8; --mid: #6d9bd1; --little: #a9c7e8; --warn: #9a6700; --warn-ground: #fff8e1; }
@@ -28,13 +31,16 @@ body { margin: 0 auto; max-width: 1400px; padding: 24px; background: var(--groun
   font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; }
 h1 { font-size: 26px; margin: 0 0 20px; }
 h2 { font-size: 18px; margin: 0 0 2px; }
-.hosts { display: grid; gap: 16px; grid-template-columns: repeat(auto-fit, minmax(340px, 1fr)); }
+.hosts { display: grid; gap: 16px; grid-template-columns: repeat(auto-fit, minmax(min(340px, 100%), 1fr)); }
 .host { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 16px; }
 .machine, .why, .none { color: var(--soft); }
 .machine { margin: 0 0 12px; }
 .clusters { display: flex; flex-wrap: wrap; gap: 18px; margin-bottom: 14px; }
-.cpus { display: flex; align-items: flex-end; gap: 3px; height: 48px; }
-.cpu { width: 13px; border-radius: 2px 2px 0 0; background: var(--big); }
+.cluster { min-width: 0; max-width: 100%; }
+.cpus { display: flex; align-items: flex-end; height: 48px; }
+.cpu { flex: 0 1 16px; min-width: 1px; border-right: 3px solid var(--card); border-radius: 2px 2px 0 0;
+  background: var(--big); }
+.crowd .cpu { border-right-width: 1px; border-radius: 0; }
 .cpu.mid { background: var(--mid); } .cpu.little { background: var(--little); }
 .cluster small { display: block; color: var(--soft); font-size: 12.5px; }
 .bar { display: flex; height: 26px; border-radius: 4px; overflow: hidden; }
@@ -51,13 +57,22 @@ tbody th { font-weight: 500; white-space: nowrap; }
 .section th { padding-top: 20px; font-size: 16px; font-weight: 600; }
 .value { font-weight: 600; font-variant-numeric: tabular-nums; white-space: nowrap; }
 .why { overflow-wrap: anywhere; }
+@media screen { .scroll { overflow-x: auto; } }
 .many { table-layout: fixed; }
 .many .why { display: block; font-size: 13px; max-width: 46ch; }
+@media screen and (min-width: 701px) { .many { min-width: calc((var(--hosts) + 1) * 180px); } }
+@media screen and (max-width: 700px) { body { padding: 16px; }
+  table, tbody { display: block; } thead { display: none; }
+  tr { display: flex; flex-wrap: wrap; justify-content: space-between; border-bottom: 1px solid var(--line);
+    padding: 5px 0; }
+  th, td { border: 0; padding: 0; } .one .why { flex-basis: 100%; font-size: 13px; }
+  .many tr { display: block; } .many td { display: block; padding-top: 4px; } .many .none { display: none; }
+  .many td::before { content: attr(data-host) ": "; color: var(--soft); } .many .why { max-width: none; } }
 @page { margin: 12mm; }
 @media print { body { max-width: none; padding: 0; font-size: 8.5pt; line-height: 1.35; }
   h1 { font-size: 15pt; margin-bottom: 12px; } h2, .section th { font-size: 10.5pt; } .section th { padding-top: 12px; }
   th, td { padding: 3px 10px 3px 0; } .cluster small, .legend, .warnings, .many .why { font-size: 7.5pt; }
-  .host, tr { break-inside: avoid; }
+  .host, tr { break-inside: avoid; } .host { padding: 10px; } .clusters { gap: 10px; } .machine { margin-bottom: 6px; }
   .hosts { grid-template-columns: repeat(auto-fit, minmax(200px, 1fr)); }
   .section { break-after: avoid; } * { -webkit-print-color-adjust: exact; print-color-adjust: exact; } }
 """
@@ -72,9 +87,11 @@ def page(hosts: Mapping[str, Mapping[str, Any]]) -> str:
     colours = _colours([facts["sizing"]["memory"] for facts in hosts.values()])
     cards = "".join(_card(name, facts["hardware"], facts["sizing"], colours) for name, facts in hosts.items())
     body = f'<h1>{escape(title)}</h1>\n<div class="hosts">{cards}</div>\n{_table(hosts)}'
+    # Several columns need the long side of the paper.
+    style = STYLE + ("@page { size: landscape; }\n" if len(hosts) > 2 else "")
     head = (
         '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{STYLE}</style>"
+        f"<title>{escape(title)}</title><style>{style}</style>"
     )
     return f'<!doctype html>\n<html lang="en"><head>{head}</head>\n<body>\n{body}\n</body></html>\n'
 
@@ -101,7 +118,8 @@ def _cluster(cluster: Mapping[str, Any]) -> str:
     text = f"{len(cluster['cpus'])} × {cluster['name'] or cluster['kind']}{mhz}"
     worth = f"each {cluster['capacity']:.2f} of the fastest"
     drawn = cpu * len(cluster["cpus"])
-    return f'<div class="cluster"><div class="cpus">{drawn}</div><small>{escape(text)}<br>{worth}</small></div>'
+    crowd = " crowd" if len(cluster["cpus"]) > CROWD else ""
+    return f'<div class="cluster"><div class="cpus{crowd}">{drawn}</div><small>{escape(text)}<br>{worth}</small></div>'
 
 
 def _memory(lines: Sequence[Mapping[str, Any]], colours: Mapping[str, str]) -> str:
@@ -128,29 +146,35 @@ def _table(hosts: Mapping[str, Mapping[str, Any]]) -> str:
     titles = list(dict.fromkeys(title for plan in plans for title in plan))
     many = len(plans) > 1
     heads = list(hosts) if many else ["value", "why"]
-    body = "".join(_section(title, [plan.get(title, []) for plan in plans], many) for title in titles)
+    body = "".join(_section(title, [plan.get(title, []) for plan in plans], list(hosts)) for title in titles)
     head = "".join(f"<th>{escape(text)}</th>" for text in ["", *heads])
+    kind = "many" if many else "one"
     return (
-        f"<table{' class=' + chr(34) + 'many' + chr(34) if many else ''}><thead><tr>{head}</tr></thead>{body}</table>"
+        f'<div class="scroll"><table class="{kind}" style="--hosts:{len(hosts)}"><thead><tr>{head}</tr></thead>{body}'
+        "</table></div>"
     )
 
 
-def _section(title: str, plans: Sequence[Sequence[tuple[str, str, str]]], many: bool) -> str:
+def _section(title: str, plans: Sequence[Sequence[tuple[str, str, str]]], hosts: Sequence[str]) -> str:
     names = list(dict.fromkeys(name for rows in plans for name, _unused, _unused in rows))
+    # What remains comes last, also below what only some hosts have.
+    names.sort(key=lambda name: name == "page cache")
+    many = len(hosts) > 1
     columns = [{name: (value, why) for name, value, why in rows} for rows in plans]
     rows = "".join(
-        f"<tr><th>{escape(name)}</th>{''.join(_cell(column.get(name), many) for column in columns)}</tr>"
+        f"<tr><th>{escape(name)}</th>"
+        f"{''.join(_cell(column.get(name), host if many else None) for host, column in zip(hosts, columns))}</tr>"
         for name in names
     )
     span = len(plans) + 1 if many else 3
     return f'<tbody><tr class="section"><th colspan="{span}">{escape(title)}</th></tr>{rows}</tbody>'
 
 
-def _cell(number: tuple[str, str] | None, many: bool) -> str:
+def _cell(number: tuple[str, str] | None, host: str | None) -> str:
     if number is None:
         return '<td class="none">–</td>'
     value, why = map(escape, number)
     inside = f'<span class="value">{value}</span>'
-    if many:
-        return f'<td>{inside}<span class="why">{why}</span></td>'
+    if host is not None:
+        return f'<td data-host="{escape(host)}">{inside}<span class="why">{why}</span></td>'
     return f'<td>{inside}</td><td class="why">{why}</td>'

@@ -135,7 +135,7 @@ def _plan_postgres(host: _Host, pools: Sequence[Pool], memory: Sequence[MemoryLi
         size = pgbouncer.pool_size(host.hardware.cpu, databases, admitted, sheet)
         most = pgbouncer.most_clients(lines["pgbouncer"], host.open_files, sheet)
         total = own + workload.remote_clients.get("postgres", 0)
-        bouncer = pgbouncer.plan_pgbouncer(total, most, size, databases, sheet)
+        bouncer = pgbouncer.plan_pgbouncer(total, most, size, databases, admitted, sheet)
         services["pgbouncer"] = bouncer
         clients = connections.behind_pgbouncer(bouncer.server_connections)
     if "postgres" in lines:

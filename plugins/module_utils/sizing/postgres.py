@@ -91,7 +91,7 @@ def plan_postgres(
     buffers = sheet.integer(
         "postgres.shared_buffers_mb",
         int(exact.shared_buffers_mb) // 8 * 8,
-        f"two fifths of {line_mb} MB, less on small hosts",
+        f"two fifths of {line_mb} - 256 MB, a sixth of {line_mb} at least, in steps of 8",
         MIN_BUFFERS_MB,
     )
     layout = Layout(line_mb, buffers, line_mb // 12)
@@ -99,6 +99,13 @@ def plan_postgres(
     parallel = _parallel(layout, connections, cpus, sheet)
     work_mem = _work_mem(layout, connections, parallel, sheet)
     maintenance, autovacuum = _maintenance(layout, vector, sheet)
+    vacuums = sheet.integer("postgres.autovacuum_max_workers", AUTOVACUUM_WORKERS, "PostgreSQL's default")
+    if maintenance + vacuums * autovacuum > layout.maintenance_mb + 1:
+        sheet.warn(
+            f"postgres: maintenance_work_mem of {maintenance} MB and {vacuums} autovacuum workers with {autovacuum} MB "
+            f"each can take {maintenance + vacuums * autovacuum} MB, but {layout.maintenance_mb:.0f} MB are planned "
+            "for them; lower one of the three"
+        )
     disk = disk_under(hardware, DATA)
     min_wal, max_wal = _wal(hardware, sheet)
     return PostgresPlan(
@@ -110,14 +117,13 @@ def plan_postgres(
         effective_cache_size_mb=sheet.integer(
             "postgres.effective_cache_size_mb",
             buffers + max(0, cache_mb),
-            f"shared buffers + {max(0, cache_mb)} MB of page cache; reserves no memory",
+            f"{buffers} of shared buffers + {max(0, cache_mb)} MB of page cache, which counts from the memory rounded "
+            "down; reserves nothing",
         ),
         work_mem_kb=work_mem,
         maintenance_work_mem_mb=maintenance,
         autovacuum_work_mem_mb=autovacuum,
-        autovacuum_max_workers=sheet.integer(
-            "postgres.autovacuum_max_workers", AUTOVACUUM_WORKERS, "PostgreSQL's default"
-        ),
+        autovacuum_max_workers=vacuums,
         max_worker_processes=sheet.integer(
             "postgres.max_worker_processes", 8 + parallel, "PostgreSQL's default of 8 + the parallel workers"
         ),
@@ -171,7 +177,7 @@ def _work_mem(layout: Layout, connections: int, parallel: int, sheet: Sheet) -> 
         "postgres.work_mem_kb",
         computed,
         f"({layout.clients_mb:.0f} MB ÷ ({connections} connections + {parallel} parallel) - {layout.backend_mb:.1f} MB "
-        f"for a backend) ÷ {HASH_MULTIPLIER}, {MAX_WORK_MEM_KB // 1024} MB at most",
+        f"for a backend) ÷ {HASH_MULTIPLIER}, {MAX_WORK_MEM_KB // 1024} MB at most, in steps of 64 kB",
         64,
     )
     worst = (connections + parallel) * (layout.backend_mb + HASH_MULTIPLIER * value / 1024)
@@ -185,12 +191,13 @@ def _work_mem(layout: Layout, connections: int, parallel: int, sheet: Sheet) -> 
 
 def _maintenance(layout: Layout, vector: bool, sheet: Sheet) -> tuple[int, int]:
     half = min(2047, int(layout.maintenance_mb // 2))
-    why = "half of a twelfth of its memory" + ("; pgvector builds indexes in it" if vector else "")
+    why = f"half of a twelfth of {layout.line_mb} MB, 2047 at most"
+    why += "; pgvector builds indexes in it" if vector else ""
     maintenance = sheet.integer("postgres.maintenance_work_mem_mb", half, why)
     autovacuum = sheet.integer(
         "postgres.autovacuum_work_mem_mb",
         max(1, min(1024, int(layout.maintenance_mb // 2 // AUTOVACUUM_WORKERS))),
-        f"the other half over {AUTOVACUUM_WORKERS} workers",
+        f"the other half over {AUTOVACUUM_WORKERS} workers, 1024 at most",
     )
     return maintenance, autovacuum
 

@@ -32,10 +32,12 @@ def plan_redis(hardware: Hardware, line_mb: int, alone: bool, use: str, sheet: S
     free = line_mb - BASE_MB - held
     if use == "cache":
         room = int(free * CACHE_FRACTION)
-        text = f"({line_mb} - {BASE_MB} - {held} for clients) × {CACHE_FRACTION}: a cache is not saved, but fragmented"
+        text = (
+            f"({line_mb} - {BASE_MB} - {held} for clients) × {CACHE_FRACTION}, in 4s: a cache is fragmented, not saved"
+        )
     else:
         room = free // 2
-        text = f"({line_mb} - {BASE_MB} - {held} for clients) ÷ 2: saving in the background can double the data"
+        text = f"({line_mb} - {BASE_MB} - {held} for clients) ÷ 2, in 4s: saving in the background can double the data"
     maxmemory = sheet.integer("redis.maxmemory_mb", max(1, room // 4 * 4 or room), text)
     if maxmemory > max(1, room):
         taken = int(maxmemory / CACHE_FRACTION) if use == "cache" else 2 * maxmemory
@@ -43,6 +45,10 @@ def plan_redis(hardware: Hardware, line_mb: int, alone: bool, use: str, sheet: S
         sheet.warn(
             f"redis: maxmemory {maxmemory} MB can take {taken + BASE_MB + held} MB {when}, but its "
             f"part is {line_mb} MB: expect a process to be killed for memory; lower maxmemory"
+        )
+    elif room < 1:
+        sheet.warn(
+            f"redis: {clients} clients can take {held} of its {line_mb} MB and leave none for data; lower maxclients"
         )
     _warn(hardware, sheet)
     threads, why = _io_threads(hardware.cpu.capacity, alone)

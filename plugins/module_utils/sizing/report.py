@@ -50,8 +50,9 @@ def machine(hardware: Mapping[str, Any]) -> str:
     """Return one line about the machine that a plan was made from."""
     cpu, memory = hardware["cpu"], hardware["memory"]
     name = (hardware.get("board") or {}).get("model")
+    cpus = f"{cpu['usable']} usable CPU{'' if cpu['usable'] == 1 else 's'}"
     return (
-        f"{name + ': ' if name else ''}{cpu['usable']} usable CPUs, {cpu['capacity']:.2f} cores' worth "
+        f"{name + ': ' if name else ''}{cpus}, {cpu['capacity']:.2f} cores' worth "
         f"({cpu['capacity_source']}), {memory['usable_mb']} MB usable"
     )
 

@@ -247,3 +247,15 @@ def test_the_reference_rows_of_the_documentation(
 ) -> None:
     plan = _app(memory_mb, capacity, services, **app)
     assert (plan.workers, plan.connections, plan.handover) == (workers, connections, "side_by_side")
+
+
+def test_given_connections_that_do_not_fit_are_warned_about() -> None:
+    def about(open_files: int, number: int) -> list[str]:
+        hardware = machine(1024, 1.0, open_files=open_files)
+        return [
+            text for text in planned(hardware, {"name": "a", "worker_connections": number}).warnings if "a: " in text
+        ]
+
+    assert about(524288, 1000) == []
+    assert "expect workers to be killed for memory at such a peak" in about(524288, 20_000)[0]
+    assert "worker_connections 1000 needs more than the 1024 files" in about(1024, 1000)[0]

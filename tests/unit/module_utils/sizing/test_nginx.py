@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from ansible_collections.rightsize.webstack.plugins.module_utils.hardware.types import Hardware
 from ansible_collections.rightsize.webstack.plugins.module_utils.sizing.types import NginxPlan
 from unit.module_utils.sizing.machines import ORANGE_PI, machine, planned
 
@@ -55,3 +56,17 @@ def test_overrides_are_taken_and_the_rest_follows() -> None:
     assert nginx.worker_processes == 1
     assert nginx.worker_connections > base.worker_connections
     assert dataclasses.replace(nginx, worker_processes=4) != base
+
+
+def test_given_numbers_that_do_not_fit_are_warned_about() -> None:
+    def about(hardware: Hardware, **overrides: int) -> list[str]:
+        given = {f"nginx.{name}": number for name, number in overrides.items()}
+        warnings = planned(hardware, {"name": "a"}, overrides=given).warnings
+        return [text for text in warnings if text.startswith("nginx: ")]
+
+    assert about(machine(2048, 2.0)) == []
+    (memory,) = about(machine(2048, 2.0), worker_processes=16, worker_connections=4096)
+    # 4 + 16 × (5 + 4096 × 24 / 1024)
+    assert "16 processes with 4096 connections each can take 1620 MB" in memory
+    (files,) = about(machine(8192, 2.0, open_files=1024), worker_connections=2000)
+    assert "2000 connections per process need more than the 1024 files" in files

@@ -8,7 +8,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from typing import Any
 
-from ansible_collections.rightsize.webstack.plugins.module_utils.hardware.types import Board, Hardware
+from ansible_collections.rightsize.webstack.plugins.module_utils.hardware.types import Board, Cluster, Hardware
 from ansible_collections.rightsize.webstack.plugins.module_utils.sizing.page import page
 from unit.module_utils.sizing.machines import ORANGE_PI, machine, planned
 
@@ -80,6 +80,27 @@ def test_several_hosts_have_a_column_each_and_a_dash_for_what_they_lack() -> Non
     assert all(len(re.findall(r"<t[hd]\b", row)) == 3 for row in rows)
     assert '<td class="none">–</td>' in text
     read(text)
+
+
+def test_what_remains_comes_last_on_every_host() -> None:
+    text = page({"web": facts(ORANGE_PI, {"name": "shop"}), "db": facts(machine(16384, 4.0), services=("postgres",))})
+    names = re.findall(r"<tr><th>([a-z ]+)</th>", text.partition(">memory, MB<")[2].partition('class="section"')[0])
+    assert names[-1] == "page cache"
+    assert "postgres" in names
+
+
+def test_on_a_narrow_screen_every_number_says_whose_it_is() -> None:
+    text = page({'"><b>web': facts(ORANGE_PI, {"name": "shop"}), "db": facts(machine(16384, 4.0))})
+    assert '<td data-host="&quot;&gt;&lt;b&gt;web">' in text
+    assert "data-host" not in re.sub(r"<style>.*?</style>", "", page({"web": facts(ORANGE_PI)}), flags=re.S)
+
+
+def test_many_processors_are_drawn_closer_together() -> None:
+    cluster = Cluster("A server's", "uniform", tuple(range(96)), 1.0)
+    server = replace(ORANGE_PI, cpu=replace(ORANGE_PI.cpu, clusters=(cluster,)))
+    text = page({"server": facts(server)})
+    assert text.count('<div class="cpu uniform"') == 96
+    assert '<div class="cpus crowd">' in text
 
 
 def test_a_page_needs_nothing_from_anywhere_and_lets_no_name_become_markup() -> None:

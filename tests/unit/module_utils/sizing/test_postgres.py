@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible_collections.rightsize.webstack.plugins.module_utils.sizing.errors import SizingError
 from ansible_collections.rightsize.webstack.plugins.module_utils.sizing.types import PostgresPlan
 from unit.module_utils.sizing.machines import machine, planned
 
@@ -64,3 +65,44 @@ def test_huge_pages_from_two_gigabytes_of_buffers_on() -> None:
     assert _alone(4096, 2.0).huge_pages == "off"
     assert _alone(16384, 2.0).huge_pages == "try"
     assert _alone(4096, 2.0, overrides={"postgres.huge_pages": "on"}).huge_pages == "on"
+
+
+def test_given_maintenance_memory_that_does_not_fit_is_warned_about() -> None:
+    def about(**overrides: int) -> list[str]:
+        given = {f"postgres.{name}": number for name, number in overrides.items()}
+        warnings = planned(machine(4096, 2.0), services=("postgres",), overrides=given).warnings
+        return [text for text in warnings if text.startswith("postgres: maintenance_work_mem")]
+
+    assert about() == []
+    assert "maintenance_work_mem of 2000 MB and 3 autovacuum workers" in about(maintenance_work_mem_mb=2000)[0]
+    assert "20 autovacuum workers" in about(autovacuum_max_workers=20)[0]
+
+
+def test_every_number_of_a_reason_is_in_it() -> None:
+    plan = planned(machine(4096, 2.0), services=("postgres",))
+    line = next(line.mb for line in plan.memory if line.consumer == "postgres")
+    postgres = plan.services["postgres"]
+    assert f"two fifths of {line} - 256 MB" in plan.reasons["postgres.shared_buffers_mb"]
+    assert postgres.shared_buffers_mb == int((line - 256) * 0.4) // 8 * 8
+    assert f"half of a twelfth of {line} MB" in plan.reasons["postgres.maintenance_work_mem_mb"]
+    assert postgres.maintenance_work_mem_mb == line // 12 // 2
+
+
+def test_pools_of_pgbouncer_stay_within_few_connections_that_were_given() -> None:
+    def bouncer(connections: int, **overrides: int) -> tuple[int, int]:
+        given = {"postgres.max_connections": connections}
+        given |= {f"pgbouncer.{name}": number for name, number in overrides.items()}
+        plan = planned(machine(4096, 2.0), services=("postgres", "pgbouncer"), overrides=given)
+        pools = plan.services["pgbouncer"]
+        assert pools.server_connections + 8 <= connections
+        return pools.default_pool_size, pools.reserve_pool_size
+
+    assert [bouncer(connections) for connections in (9, 10, 12, 100)] == [(1, 0), (1, 1), (1, 3), (5, 3)]
+    with pytest.raises(SizingError, match=r"12 leave 4 for pgbouncer, whose pools may open 1 databases × \(20 \+ 0\)"):
+        bouncer(12, default_pool_size=20)
+
+
+def test_clients_of_pgbouncer_that_do_not_fit_are_warned_about() -> None:
+    given = {"pgbouncer.max_client_conn": 50_000}
+    plan = planned(machine(4096, 2.0), services=("postgres", "pgbouncer"), overrides=given)
+    assert any("pgbouncer: 50000 clients can take 496 MB" in text for text in plan.warnings)

@@ -55,3 +55,8 @@ def test_a_cache_holds_more_because_it_is_not_saved() -> None:
 def test_another_use_is_refused() -> None:
     with pytest.raises(SizingError, match="redis_use: 'queue' is not one of cache, store"):
         planned(machine(1024, 2.0), services=("redis",), redis_use="queue")
+
+
+def test_clients_that_leave_no_room_for_data_are_warned_about() -> None:
+    plan = planned(machine(512, 1.0), services=("redis",), overrides={"redis.maxclients": 20_000})
+    assert any(text.startswith("redis: 20000 clients can take 391 of its") for text in plan.warnings)
