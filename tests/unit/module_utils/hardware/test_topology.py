@@ -214,9 +214,9 @@ def test_a_root_that_is_no_directory_is_a_described_error(tmp_path: Path) -> Non
 
 def test_threads_are_known_from_the_masks_of_old_kernels(tmp_path: Path) -> None:
     build_tree(tmp_path, Machine([Cluster("0-3", "GenuineIntel 6/26", 2900)], architecture="x86_64"))
-    for cpu in range(4):
-        (tmp_path / CPU / f"cpu{cpu}/topology/thread_siblings_list").unlink()
-        write(tmp_path, f"{CPU}/cpu{cpu}/topology/thread_siblings", f"00000000,{5 << cpu % 2:08x}\n")
+    for number in range(4):
+        (tmp_path / CPU / f"cpu{number}/topology/thread_siblings_list").unlink()
+        write(tmp_path, f"{CPU}/cpu{number}/topology/thread_siblings", f"00000000,{5 << number % 2:08x}\n")
     cpu = read_hardware(tmp_path).cpu
     assert (cpu.physical_cores, cpu.threads_per_core) == (2, 2)
 
@@ -224,7 +224,8 @@ def test_threads_are_known_from_the_masks_of_old_kernels(tmp_path: Path) -> None
 def test_a_core_whose_second_thread_is_offline_is_no_efficient_core(tmp_path: Path) -> None:
     clusters = [Cluster("0-15", "GenuineIntel 6/85", 3000, threads_per_core=2)]
     cpu = read_hardware(build_tree(tmp_path, Machine(clusters, architecture="x86_64", offline="13,15"))).cpu
-    assert (cpu.online, cpu.physical_cores, cpu.capacity) == (14, 8, pytest.approx(6 * 1.44 + 2))
+    assert (cpu.online, cpu.physical_cores) == (14, 8)
+    assert cpu.capacity == pytest.approx(6 * 1.44 + 2)
     assert [cluster.kind for cluster in cpu.clusters] == ["uniform"]
 
 
