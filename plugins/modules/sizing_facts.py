@@ -45,6 +45,8 @@ options:
       - C(requests_per_second) with C(seconds_per_request), the load to be prepared for.
       - C(longest_request_seconds) sets the timeouts.
       - C(handover) is V(auto), V(side_by_side) or V(socket); C(keep_warm) V(auto), V(true) or V(false).
+      - C(allowed_cpus), the CPUs for the workers as in V(4-7), or V(all); by default the fast ones of a machine with
+        fast and slow ones, if they are enough for all workers.
       - C(postgres) and C(mysql), dictionaries, say that the app uses that database.
       - Any number of the plan (V(workers), V(threads), V(timeout), V(pool_size), ...) may be given under its own
         name. The plan takes it as it is and plans the rest around it.

@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+from ..hardware.types import Cpu
 from .budget import CpuShare
 from .connections import Pool
 from .errors import SizingError
+from .placement import ALL, given_cpus, worth
 from .sheet import Sheet
 from .types import AppWorkload, GunicornPlan
 from .workers import (
@@ -45,8 +47,8 @@ DRAIN_SECONDS = 3
 OTHER_FILES = 64
 
 
-def demand(app: AppWorkload, share: CpuShare, apps: int, sheet: Sheet) -> Demand:
-    """Return what ``app`` asks for when ``apps`` apps divide ``share`` evenly."""
+def demand(app: AppWorkload, cpu: Cpu, share: CpuShare, apps: int, sheet: Sheet) -> Demand:
+    """Return what ``app`` asks for when ``apps`` apps divide ``share`` evenly, or of the CPUs that the user gave it."""
     path = f"gunicorn.{app.name}"
     preload = sheet.boolean(
         f"{path}.preload", False, "every worker imports the app itself; set it when the app may be forked after import"
@@ -54,7 +56,10 @@ def demand(app: AppWorkload, share: CpuShare, apps: int, sheet: Sheet) -> Demand
     per_worker, origin = memory_per_worker(app, preload)
     sheet.note(f"{path}.memory_per_worker_mb", per_worker, origin)
     text = share.text if apps == 1 else f"{share.text} ÷ {apps} apps"
-    target, target_reason = target_workers(app, share.cpus / apps, text)
+    cpus, own = share.cpus / apps, given_cpus(app.name, cpu, sheet)
+    if own not in (None, ALL) and worth(own, cpu) < cpus:
+        cpus, text = worth(own, cpu), f"{worth(own, cpu):.2f} cores' worth of CPUs {own}"
+    target, target_reason = target_workers(app, cpus, text)
     return Demand(
         name=app.name,
         where=app.where,
@@ -70,7 +75,9 @@ def demand(app: AppWorkload, share: CpuShare, apps: int, sheet: Sheet) -> Demand
     )
 
 
-def plan_app(app: AppWorkload, got: Allocation, open_files: int | None, pool: Pool, sheet: Sheet) -> GunicornPlan:
+def plan_app(
+    app: AppWorkload, got: Allocation, open_files: int | None, pool: Pool, allowed_cpus: str, sheet: Sheet
+) -> GunicornPlan:
     """Return gunicorn's settings for ``app`` with the workers and memory that it ``got``."""
     path = f"gunicorn.{app.name}"
     sheet.note(f"{path}.interface", app.interface, f"what {app.framework} speaks")
@@ -107,6 +114,7 @@ def plan_app(app: AppWorkload, got: Allocation, open_files: int | None, pool: Po
         drain_seconds=sheet.integer(
             f"{path}.drain_seconds", DRAIN_SECONDS, "nginx keeps upstream connections for 2 s", DRAIN_SECONDS
         ),
+        allowed_cpus=allowed_cpus,
     )
 
 

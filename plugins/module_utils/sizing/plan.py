@@ -16,6 +16,7 @@ from .errors import SizingError
 from .host_warnings import warn_about
 from .kernel import plan_kernel
 from .nginx import plan_nginx
+from .placement import place
 from .redis import plan_redis
 from .sheet import Sheet
 from .types import GunicornPlan, HostWorkload, MemoryLine, Plan
@@ -46,7 +47,7 @@ def plan(hardware: Hardware, workload: HostWorkload) -> Plan:
     """
     sheet = Sheet(workload.given)
     cpus = budget.share_cpus(hardware.cpu, workload)
-    demands = [gunicorn.demand(app, cpus, len(workload.apps), sheet) for app in workload.apps]
+    demands = [gunicorn.demand(app, hardware.cpu, cpus, len(workload.apps), sheet) for app in workload.apps]
     host = _Host(hardware, workload, _divide(hardware, workload, demands), sheet)
     admissions = _admissions(host)
     demands = connections.bound_workers(demands, workload.apps, admissions)
@@ -98,8 +99,9 @@ def _plan_apps(
     apps, sheet = host.workload.apps, host.sheet
     threads = [gunicorn.threads_of(app, got.workers, sheet) for app, got in zip(apps, allocations)]
     pools = connections.plan_pools(apps, allocations, threads, admissions, sheet)
+    cpus = place(host.hardware.cpu, list(zip(apps, allocations)), sheet)
     plans = {
-        app.name: gunicorn.plan_app(app, got, host.open_files, pool, sheet)
+        app.name: gunicorn.plan_app(app, got, host.open_files, pool, cpus[app.name], sheet)
         for app, got, pool in zip(apps, allocations, pools)
     }
     return plans, pools

@@ -58,6 +58,15 @@ class Sheet:
             raise SizingError(f"{given.origin}: {given.value!r} is neither true nor false; give one, or remove it")
         return given.value
 
+    def given_text(self, path: str) -> str | None:
+        """Return the user's own words for ``path``, None where there are none."""
+        given = self._take(path)
+        if given is None:
+            return None
+        if isinstance(given.value, bool) or not isinstance(given.value, (str, int)):
+            raise SizingError(f"{given.origin}: {given.value!r} is no text; put it into quotes, or remove it")
+        return str(given.value).strip()
+
     def integer(self, path: str, computed: int, reason: str, minimum: int = 1) -> int:
         """Return the user's number for ``path`` or else ``computed``, and write down why."""
         given = self.given_integer(path, minimum)
@@ -89,6 +98,12 @@ class Sheet:
         if given is not None and given.value not in allowed:
             raise SizingError(f"{given.origin}: {given.value!r} is not one of {', '.join(sorted(allowed))}")
         value = computed if given is None else str(given.value)
+        self._write(path, value, computed, reason)
+        return value
+
+    def text(self, path: str, given: str | None, computed: str, reason: str) -> str:
+        """Return ``given``, which the caller has read and checked, or else ``computed``, and write down why."""
+        value = computed if given is None else given
         self._write(path, value, computed, reason)
         return value
 

@@ -97,7 +97,8 @@ class GunicornPlan:
 
     ``memory_max_mb`` bounds the whole slice: both generations of workers when ``handover`` is
     ``side_by_side``. ``pool_size`` and ``pool_max_overflow`` are per worker, None without a database;
-    ``connections`` is what all workers of all generations may open together.
+    ``connections`` is what all workers of all generations may open together. ``allowed_cpus`` are the CPUs of the
+    slice in the kernel's notation (``4-7``), or ``all``.
     """
 
     interface: str
@@ -120,6 +121,7 @@ class GunicornPlan:
     handover: str
     keep_warm: bool
     drain_seconds: int
+    allowed_cpus: str
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ HANDOVERS = ("auto", "side_by_side", "socket")
 APP_NUMBERS = (
     "workers", "threads", "worker_connections", "max_requests", "max_requests_jitter", "timeout",
     "graceful_timeout", "keepalive", "preload", "backlog", "memory_max_mb", "pool_size", "pool_max_overflow",
-    "drain_seconds",
+    "drain_seconds", "allowed_cpus",
 )  # fmt: skip
 #: What an override may set besides the numbers: these are read as if they stood in the app's entry.
 APP_CHOICES = ("worker_class", "handover", "keep_warm", "memory_per_worker_mb")
