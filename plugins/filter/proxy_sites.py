@@ -97,8 +97,9 @@ def _site(
         # A host that is gone answers nothing at all; its turn passes to the next one before users take it for a fault.
         **({"connect_timeout": REMOTE_CONNECT_SECONDS} if addresses else {}),
         "drain_seconds": plan["drain_seconds"],
-        # Releases that take turns behind one socket are told to stop at once: no connection to them may lie idle then.
-        "keepalive": plan["handover"] != "socket",
+        # No connection may lie idle to a worker that stops: releases that take turns behind one socket are told to at
+        # once, and one that max_requests replaces hangs up on connections that it has promised to keep.
+        "keepalive": bool(addresses) or (plan["handover"] != "socket" and not plan["max_requests"]),
         "buffering": app.get("buffering", plan["worker_class"] in BUFFERED_WORKERS),
     }
 

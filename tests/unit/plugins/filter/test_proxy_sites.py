@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from ansible_collections.rightsize.webstack.plugins.filter.proxy_sites import proxy_sites
 
-PLAN = {"shop": {"timeout": 37, "drain_seconds": 3, "worker_class": "asgi", "handover": "side_by_side"}}
+PLAN = {
+    "shop": {"timeout": 37, "drain_seconds": 3, "worker_class": "asgi", "handover": "side_by_side", "max_requests": 0}
+}
 APP = {"name": "shop", "domain": "shop.example.com", "tls": {"self_signed": True}, "workload": "io"}
 
 
@@ -57,6 +59,12 @@ def test_streams_pass_at_once_where_the_worker_can_wait(worker_class: str, buffe
 @pytest.mark.parametrize(("handover", "keepalive"), [("side_by_side", True), ("socket", False)])
 def test_no_idle_connection_waits_for_a_release_that_is_stopped_at_once(handover: str, keepalive: bool) -> None:
     assert site(plan={"handover": handover})["keepalive"] is keepalive
+
+
+def test_no_idle_connection_waits_for_a_worker_that_is_replaced() -> None:
+    assert site(plan={"max_requests": 1000})["keepalive"] is False
+    hosts = [{"inventory_hostname": "one"}]
+    assert site(plan={"max_requests": 1000}, app_hosts=hosts)["keepalive"] is True, "there it leads to another nginx"
 
 
 def test_names() -> None:
