@@ -18,6 +18,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from statistics import median
 from typing import Any
 
 from .traffic import Broken, Traffic, _Connection
@@ -96,3 +97,17 @@ def percentile(values: list[float], part: float) -> float:
     """Return the value that ``part`` (0 to 1) of ``values`` do not exceed."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(len(ordered) * part))]
+
+
+def first_and_steady(answers: list[Answer], release: str, count: int) -> tuple[float, float]:
+    """Return the p99 (ms) of a release's first ``count`` answers, and the median p99 of as many at a time before it.
+
+    Raises ``ValueError`` when there were fewer answers than that.
+    """
+    ordered = sorted(answers, key=lambda answer: answer.second)
+    first = [answer.milliseconds for answer in ordered if answer.release == release][:count]
+    steady = [answer.milliseconds for answer in ordered if answer.release != release]
+    windows = [steady[at : at + count] for at in range(0, len(steady) - count + 1, count)]
+    if len(first) < count or not windows:
+        raise ValueError(f"{len(first)} answers of {release} and {len(steady)} of others are too few")
+    return percentile(first, 0.99), median(percentile(window, 0.99) for window in windows)
