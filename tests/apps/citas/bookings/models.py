@@ -3,6 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What is stored."""
 
+from typing import Any
+
+from django.core.cache import cache
 from django.db import models
 
 
@@ -35,3 +38,18 @@ class Appointment(models.Model):
             models.Index(fields=["resource", "starts_at"], name="appointment_free"),
             models.Index(fields=["starts_at"], name="appointment_day"),
         ]
+
+
+def list_key(model: type[models.Model]) -> str:
+    """Return the cache's key of the list of all rows."""
+    return f"list:{model._meta.model_name}"
+
+
+def forget_list(sender: type[models.Model], **_unused: Any) -> None:
+    cache.delete(list_key(sender))
+
+
+# Here and not beside the lists: a management command changes rows without ever loading those.
+for _model in (Service, Resource):
+    models.signals.post_save.connect(forget_list, _model)
+    models.signals.post_delete.connect(forget_list, _model)

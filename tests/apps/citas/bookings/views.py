@@ -17,7 +17,7 @@ from rest_framework.generics import ListAPIView, ListCreateAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from .models import Appointment, Resource, Service
+from .models import Appointment, Resource, Service, list_key
 
 
 class Taken(APIException):
@@ -51,7 +51,7 @@ class AppointmentSerializer(serializers.ModelSerializer[Appointment]):
 
 
 class CachedList(ListAPIView[Any]):
-    """A list that Redis keeps; a change of its table drops it (see ``forget_list``)."""
+    """A list that Redis keeps; a change of its table drops it (see ``forget_list`` of the models)."""
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         key = list_key(self.queryset.model)
@@ -100,19 +100,6 @@ class AppointmentList(ListCreateAPIView[Appointment]):
         if Appointment.objects.filter(resource=resource, starts_at__lt=end, ends_at__gt=start).exists():
             raise Taken
         serializer.save(ends_at=end)
-
-
-def list_key(model: type[models.Model]) -> str:
-    return f"list:{model._meta.model_name}"
-
-
-def forget_list(sender: type[models.Model], **_unused: Any) -> None:
-    cache.delete(list_key(sender))
-
-
-for _model in (Service, Resource):
-    models.signals.post_save.connect(forget_list, _model)
-    models.signals.post_delete.connect(forget_list, _model)
 
 
 def home(request: HttpRequest) -> HttpResponse:
