@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Callable
+from urllib.parse import unquote
 
 from .build import Steps, prune
 from .errors import ReleaseError
@@ -45,6 +46,7 @@ from .state import (
 )
 from .systemd import (
     UnitState,
+    answered,
     cancel_scheduled_stop,
     inherits_socket,
     journal_tail,
@@ -61,6 +63,8 @@ from .systemd import (
 SYSTEMD = Path("/etc/systemd/system")
 CRASHED_GENERATIONS = 3
 """So many times as many workers as there are at one time, seen before the first is healthy, are a crash."""
+WARM_UP_ROUNDS = 5
+"""A worker that has not been given a page in so many rounds will be warmed by its first user."""
 
 # Given a release, say what does not hold when it is asked through the proxy.
 Check = Callable[[Release], "list[str]"]
@@ -213,7 +217,7 @@ def _bring_up(run: Run, target: Release, before: Release | None) -> None:
         return
     run.steps.take("start", lambda: _start(run, target))
     run.steps.take("health", lambda: _wait_until_healthy(layout, target, layout.socket(target.id)))
-    run.steps.take("warm up", lambda: _warm(target, layout.socket(target.id)))
+    run.steps.take("warm up", lambda: _warm(layout, target, layout.socket(target.id)))
     run.steps.take("switch", lambda: _point_at(layout, layout.socket(target.id)))
 
 
@@ -254,11 +258,16 @@ def _workers_crash(state: UnitState, seen: set[int]) -> bool:
     return len(seen) >= CRASHED_GENERATIONS * max(1, len(workers))
 
 
-def _warm(release: Release, socket: Path) -> None:
-    settings = release.settings
-    problems = warm_up(socket, settings.health, settings.warmup, settings.warmup_requests)
-    if problems:
-        raise ReleaseError(f"failed while warming up: {'; '.join(problems)}")
+def _warm(layout: Layout, release: Release, socket: Path) -> None:
+    """Let every worker answer the declared pages; who gets a request is the kernel's choice, so look who did."""
+    settings, unit = release.settings, layout.unit(release.id)
+    paths = {path for url in settings.warmup for path in (url.partition("?")[0], unquote(url.partition("?")[0]))}
+    for _unused in range(WARM_UP_ROUNDS if paths else 0):
+        problems = warm_up(socket, settings.health, settings.warmup, settings.warmup_requests)
+        if problems:
+            raise ReleaseError(f"failed while warming up: {'; '.join(problems)}")
+        if set(children(unit_state(unit).main_pid)) <= answered(unit, paths):
+            return
 
 
 def _import(layout: Layout, release: Release) -> None:
@@ -294,7 +303,7 @@ def _replace_behind_socket(run: Run, target: Release, before: Release | None) ->
         systemctl("stop", layout.unit(before.id))
     _start(run, target)
     _wait_until_healthy(layout, target, layout.shared_socket)
-    _warm(target, layout.shared_socket)
+    _warm(layout, target, layout.shared_socket)
 
 
 def _check_through_proxy(run: Run, target: Release, before: Release | None) -> None:

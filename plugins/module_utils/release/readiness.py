@@ -11,10 +11,12 @@ from __future__ import annotations
 import http.client
 import socket
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 from .spec import Health
+
+WARM_UP_PAUSE_SECONDS = 0.05
 
 
 class UnixConnection(http.client.HTTPConnection):
@@ -58,7 +60,10 @@ def unhealthy(path: Path, health: Health) -> str | None:
 
 
 def warm_up(path: Path, health: Health, urls: Iterable[str], times: int) -> list[str]:
-    """Ask for each of ``urls`` ``times`` times at once, so that every worker meets them before a user does.
+    """Ask for each of ``urls`` ``times`` times, so that workers meet them before a user does.
+
+    Not all at once: the worker that is first would take them all, since an event loop accepts every connection that
+    waits. Little by little, those that come while it loads something are left to the others.
 
     Returns what went wrong; a page that is slow when cold is what this is for, so
     only a missing answer or a server error (5xx) counts.
@@ -67,8 +72,11 @@ def warm_up(path: Path, health: Health, urls: Iterable[str], times: int) -> list
     if not jobs:
         return []
     with ThreadPoolExecutor(max_workers=min(len(jobs), 16)) as pool:
-        answers = list(pool.map(lambda url: _warm(path, health, url), jobs))
-    return sorted({problem for problem in answers if problem})
+        answers = []
+        for url in jobs:
+            answers.append(pool.submit(_warm, path, health, url))
+            wait(answers[-1:], WARM_UP_PAUSE_SECONDS)
+    return sorted({problem for problem in (answer.result() for answer in answers) if problem})
 
 
 def _warm(path: Path, health: Health, url: str) -> str | None:

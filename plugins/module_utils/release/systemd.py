@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -101,6 +101,27 @@ def journal_tail(unit: str, lines: int = 25) -> tuple[str, ...]:
     done = _run(["journalctl", "--unit", unit, "--lines", "5000", "--output", "cat", "--no-pager", "--quiet"])
     shown = [part for line in done.stdout.splitlines() for part in readable(line)]
     return tuple(shorten(line) for line in trim_tracebacks(shown)[-lines:])
+
+
+def answered(unit: str, paths: Collection[str]) -> set[int]:
+    """Return the processes of a unit that have answered a request for one of ``paths``, by its journal."""
+    _run(["journalctl", "--sync"])
+    done = _run(["journalctl", "--unit", unit, "--lines", "5000", "--output", "cat", "--no-pager", "--quiet"])
+    return processes_that_answered(done.stdout.splitlines(), paths)
+
+
+def processes_that_answered(lines: Iterable[str], paths: Collection[str]) -> set[int]:
+    """Return the process ids in gunicorn's access log, as our gunicorn.conf.py writes it, with one of ``paths``."""
+    found = set()
+    for line in lines:
+        if '"gunicorn.access"' in line:
+            try:
+                entry = json.loads(line)
+            except ValueError:  # cut off by journald
+                continue
+            if entry.get("path") in paths and isinstance(entry.get("pid"), int):
+                found.add(entry["pid"])
+    return found
 
 
 def trim_tracebacks(lines: Sequence[str]) -> list[str]:

@@ -10,6 +10,7 @@ import pytest
 from ansible_collections.rightsize.webstack.plugins.module_utils.release.systemd import (
     UnitState,
     inherits_socket,
+    processes_that_answered,
     readable,
     shorten,
     trim_tracebacks,
@@ -73,3 +74,21 @@ def test_a_process_says_whether_its_socket_is_systemds(
     if environment is not None:
         (tmp_path / "7" / "environ").write_bytes(environment)
     assert inherits_socket(UnitState("shop@r.service", "active", "running", 0, 7), tmp_path) is inherited
+
+
+def access(pid: int, path: str) -> str:
+    return json.dumps({"logger": "gunicorn.access", "pid": pid, "method": "GET", "path": path, "status": 200})
+
+
+def test_who_answered_a_page_is_in_the_access_log() -> None:
+    lines = [
+        access(11, "/health"),
+        access(12, "/search"),
+        access(13, "/search"),
+        access(13, "/"),
+        json.dumps({"logger": "app", "pid": 14, "path": "/search"}),
+        access(15, "/search")[:40],
+        "Started aconex_rag@1.service",
+    ]
+    assert processes_that_answered(lines, {"/search"}) == {12, 13}
+    assert processes_that_answered(lines, {"/", "/health"}) == {11, 13}
