@@ -75,6 +75,8 @@ FACTS: Mapping[str, Fact] = {
     "table_open_cache": Fact(),
     "thread_cache_size": Fact(),
     "performance_schema": Fact(_static(), _static()),
+    "key_buffer_size": Fact(),
+    "aria_pagecache_buffer_size": Fact(_static(), None, "leave it out"),
     "slow_query_log": Fact(),
     "slow_query_log_file": Fact(),
     "long_query_time": Fact(),
@@ -102,6 +104,10 @@ FACTS: Mapping[str, Fact] = {
     "tx_isolation": Fact(Span(gone=(11, 1, 1)), Span(gone=(5, 7, 20)), "set transaction_isolation"),
     "tx_read_only": Fact(Span(gone=(11, 1, 1)), Span(gone=(5, 7, 20)), "set transaction_read_only"),
 }
+
+#: Caches of engines that hold system tables and temporary tables on disk. A plan has them in what the server itself
+#: takes (sizing/mysql.py), and MariaDB's defaults of 128 MB each would go beyond it (MySQLTuner counts both).
+OTHER_ENGINES: Mapping[str, Value] = {"key_buffer_size": 8 * MB, "aria_pagecache_buffer_size": 16 * MB}
 
 
 @dataclass(frozen=True)
@@ -144,6 +150,7 @@ def settings_for(
         "long_query_time": slow_log.seconds,
         "query_cache_type": 0,
         "query_cache_size": 0,
+        **OTHER_ENGINES,
     }
     if not server.since(mariadb=(10, 6), mysql=(8, 4)):
         # The default by then. Without it every page is in memory twice, which no plan counts.

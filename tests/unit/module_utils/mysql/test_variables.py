@@ -21,6 +21,7 @@ from ansible_collections.rightsize.webstack.plugins.module_utils.mysql.variables
     settings_for,
     text,
 )
+from ansible_collections.rightsize.webstack.plugins.module_utils.sizing.mysql import BASE_MB
 
 PLAN = {
     "max_connections": 60,
@@ -84,6 +85,7 @@ def test_what_is_too_old_or_no_version_is_refused(said: str) -> None:
         ("innodb_flush_method", [MARIADB_10_2, MYSQL_5_7_10, MYSQL_5_7, MYSQL_8_0_20, MYSQL_8_0_36]),
         ("max_connections", ALL),
         ("performance_schema", ALL),
+        ("aria_pagecache_buffer_size", [MARIADB_10_2, MARIADB_10_6, MARIADB_11]),
         ("long_query_time", ALL),
     ],
 )
@@ -116,6 +118,14 @@ def test_what_the_server_makes_of_the_buffer_pool_is_never_more_than_planned(ser
     assert made == size <= planned
     assert size >= planned - instances * chunk
     assert size // instances // chunk <= 1000
+
+
+@pytest.mark.parametrize("server", ALL, ids=str)
+def test_caches_of_other_engines_stay_within_what_the_plan_has_for_the_server(server: Server) -> None:
+    """MariaDB's defaults are 128 MB each, more than all that a plan has for the server itself."""
+    written = settings(server)
+    caches = ("key_buffer_size", "aria_pagecache_buffer_size")
+    assert 0 < sum(int(written.get(name, 0)) for name in caches) <= BASE_MB * MB // 3
 
 
 def test_the_capacity_never_exceeds_its_limit_on_the_way() -> None:
