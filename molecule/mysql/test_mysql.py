@@ -10,7 +10,6 @@ import json
 import secrets
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any
 
 import psutil
 import pytest
+from support.arguments import Watch
 from support.footprint import changes, footprint
 from support.playbooks import (
     CHECKOUT,
@@ -151,40 +151,13 @@ def runs(inventory: Path) -> list[Result]:
     before = footprint(HOST)
     made = [run_playbook("provision", hosts, check=True, diff=True, verbosity=3).assert_ok()]
     assert changes(before, footprint(HOST)) == []
-    with Watch() as watch:
+    with Watch(CANARY) as watch:
         made.append(run_playbook("provision", hosts, diff=True, verbosity=3).assert_ok())
-    assert watch.looks > 50 and watch.seen == set()
+    watch.assert_nobody_saw_it()
     made.append(run_playbook("provision", hosts, diff=True, verbosity=3).assert_ok())
     if "shop" not in databases():  # a host that was kept has it
         sql(SHOP)
     return made
-
-
-class Watch:
-    """Looks for the canary in the arguments of every process of this machine, test hosts included."""
-
-    def __init__(self) -> None:
-        self.seen: set[str] = set()
-        self.looks = 0
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._look_on, daemon=True)
-
-    def __enter__(self) -> Watch:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_unused: object) -> None:
-        self._ended.set()
-        self._thread.join()
-
-    def _look_on(self) -> None:
-        while not self._ended.wait(0.02):
-            self.looks += 1
-            for line in Path("/proc").glob("[0-9]*/cmdline"):
-                with contextlib.suppress(OSError):
-                    arguments = line.read_bytes()
-                    if CANARY.encode() in arguments:
-                        self.seen.add(arguments.replace(b"\0", b" ").decode("utf-8", "replace"))
 
 
 @pytest.fixture
@@ -248,9 +221,11 @@ def test_changed_values_reach_the_live_server_and_its_connections_never_notice(t
             "mysql.innodb_buffer_pool_size_mb": 160,
             "mysql.performance_schema": True,
         }
-        result = provision(tmp_path, password=OTHER, overrides=changed).assert_ok()
+        settings = {"wait_timeout": 700, "interactive_timeout": 700}
+        result = provision(tmp_path, password=OTHER, overrides=changed, mysql_tuning_settings=settings).assert_ok()
         assert ask("SELECT CONNECTION_ID();") == before
     assert (variable("max_connections"), variable("innodb_buffer_pool_size")) == ("55", str(160 << 20))
+    assert variable("interactive_timeout") == "700"
     assert main_process() == process, "nothing restarts that need not"
     assert result.recap[HOST]["changed"] == 2, "the settings and the user"
     assert "Only a restart of the server changes performance_schema." in result.stdout.replace("\n        ", " ")
@@ -259,13 +234,22 @@ def test_changed_values_reach_the_live_server_and_its_connections_never_notice(t
 
 def test_what_waits_for_a_restart_is_restarted_when_that_is_allowed(tmp_path: Path, inventory: Path) -> None:
     process = main_process()
-    allowed = {"overrides": {"mysql.performance_schema": True}, "mysql_tuning_restart": "when_required"}
+    allowed = {
+        "overrides": {"mysql.performance_schema": True},
+        "mysql_tuning_settings": {"wait_timeout": 600, "back_log": 70},
+        "mysql_tuning_restart": "when_required",
+    }
     provision(tmp_path, **allowed).assert_ok()
-    assert variable("performance_schema") == "1" and main_process() != process
+    assert (variable("performance_schema"), variable("back_log")) == ("1", "70") and main_process() != process
+    assert variable("interactive_timeout") == "28800", "what is no longer set is what it was without us"
     process = main_process()
     assert provision(tmp_path, **allowed).assert_ok().recap[HOST]["changed"] == 0
     assert main_process() == process
+    assert "back_log" in run_playbook("provision", inventory).assert_ok().said
+    run_playbook("verify", inventory).assert_failed("WRONG  mysql", "back_log is 70, not", "performance_schema is ON")
+    assert main_process() == process and variable("back_log") == "70"
     run_playbook("provision", write(inventory, mysql_tuning_restart="when_required")).assert_ok()
+    assert variable("back_log") != "70" and main_process() != process
     write(inventory)
 
 
@@ -500,6 +484,22 @@ def test_a_table_that_is_held_is_given_up_soon_and_its_holder_named(untouched: s
     assert made["queries"]["of a video"]["verdict"] == "improved", "against what was measured by the run before"
 
 
+def test_a_disk_that_fills_up_while_the_server_builds_leaves_the_table_as_it_was(untouched: str, indexes: Any) -> None:
+    """The server sorts in a directory of its own, here on the small disk."""
+    small = "/var/backups/webstack/sort"
+    shell(f"install -d -o mysql {small} && fallocate --length 62M /var/backups/webstack/filler")
+    sql(f"SET GLOBAL innodb_tmpdir = '{small}'")
+    try:
+        failed = indexes(indexes=INDEXES[1:2], queries=[])
+        assert failed["failed"] and "innodb_tmpdir" in failed["msg"], failed
+        assert definitions() == untouched
+    finally:
+        shell(f"rm -r {small} /var/backups/webstack/filler")
+        sql("SET GLOBAL innodb_tmpdir = DEFAULT")
+    made = indexes(indexes=INDEXES[1:2], queries=[])
+    assert not made["failed"] and VIDEO in index_names("views")
+
+
 @pytest.mark.parametrize("module", ["killed as well", "left alone"])
 def test_a_run_that_was_cut_off_while_the_server_builds_is_taken_up(
     untouched: str, indexes: Any, inventory: Path, module: str
@@ -577,10 +577,29 @@ def test_a_restore_keeps_what_was_there_and_passwords_that_were_changed_since(
     run_playbook("restore", inventory, {"mysql_restore": "latest", "database": "shop"}).assert_ok()
     assert sql("SELECT COUNT(*) FROM shop.odd") == "2"
     sql("CREATE DATABASE was")
-    shell(f"zcat {BACKUPS}/before-restore/shop.sql.gz | mariadb was")
+    shell(f"zcat {BACKUPS}/before-restore/shop.*.sql.gz | mariadb was")
     assert sql("SELECT COUNT(*) FROM was.odd") == "0" and as_shop("newer", "SELECT 1") == "1"
     sql("DROP DATABASE was")
     run_playbook("provision", inventory).assert_ok()
+
+
+def test_a_restore_that_is_killed_half_way_is_run_again_and_nothing_is_lost(backed_up: Result, inventory: Path) -> None:
+    before = contents()
+    kept = f"ls {BACKUPS}/before-restore"
+    shell(f"rm {BACKUPS}/before-restore/*", check=False)
+    command = ["podman", "exec", container(HOST), "webstack-mysql", "restore", "latest", "--database", "shop"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
+        deadline = time.monotonic() + 120
+        while sql("SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = 'shop'") in ("0", "5"):
+            assert time.monotonic() < deadline and run.poll() is None
+        shell("pkill -KILL -f '[w]ebstack-mysql restore'")
+        run.communicate()
+    assert sql("SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = 'shop'") != "5", "killed too late"
+    run_playbook("restore", inventory, {"mysql_restore": "latest", "database": "shop"}).assert_ok()
+    assert contents() == before
+    first, *others = shell(kept).split()
+    assert others, "the half one is kept beside the whole one, not in its place"
+    assert "INSERT INTO `views`" in shell(f"zcat {BACKUPS}/before-restore/{first}")[:100_000_000]
 
 
 def test_a_backup_comes_back_beside_what_is_there(backed_up: Result, inventory: Path) -> None:

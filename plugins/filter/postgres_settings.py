@@ -28,6 +28,11 @@ options:
     type: list
     elements: dict
     required: true
+  pending:
+    description: Settings that wait for a restart whoever set them, with C(wanted), what they will be.
+    type: list
+    elements: dict
+    default: []
 """
 
 EXAMPLES = r"""
@@ -45,9 +50,11 @@ _value:
 """
 
 
-def postgres_settings(wanted: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return what of ``wanted`` the server does not run with."""
-    return differing(wanted, rows)
+def postgres_settings(
+    wanted: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], pending: Sequence[Mapping[str, Any]] = ()
+) -> list[dict[str, Any]]:
+    """Return what of ``wanted`` the server does not run with, and what else waits for a restart."""
+    return differing(wanted, rows, pending)
 
 
 class FilterModule:

@@ -36,14 +36,6 @@ options:
     type: str
     choices: [taken, restored, scheduled]
     required: true
-  folder:
-    description: Directory of the backups, which only root may enter.
-    type: path
-    required: true
-  keep:
-    description: How many backups are kept.
-    type: int
-    default: 7
   databases:
     description: The databases to back up; all but the server's own by default.
     type: list
@@ -59,17 +51,8 @@ options:
   beside:
     description: Restore it under this name, beside what is there. Its events are left out.
     type: str
-  schedule:
-    description: With O(state=scheduled), whether the timer runs.
-    type: bool
-    default: true
-  service:
-    description: Text of the unit that takes a backup.
-    type: str
-  timer:
-    description: Text of its timer.
-    type: str
 extends_documentation_fragment:
+  - rightsize.webstack.store_backup
   - rightsize.webstack.mysql_login
 """
 
@@ -116,16 +99,18 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.rightsize.webstack.plugins.module_utils.mysql.backup import Store, listed, restore, take
 from ansible_collections.rightsize.webstack.plugins.module_utils.mysql.connection import LOGIN_SPEC, Login
-from ansible_collections.rightsize.webstack.plugins.module_utils.mysql.errors import MysqlError
-from ansible_collections.rightsize.webstack.plugins.module_utils.mysql.schedule import configuration, install
+from ansible_collections.rightsize.webstack.plugins.module_utils.mysql.on_host import PROGRAM, configuration
+from ansible_collections.rightsize.webstack.plugins.module_utils.store.errors import StoreError
+from ansible_collections.rightsize.webstack.plugins.module_utils.store.options import BACKUP_SPEC, UNITS_NEEDED
+from ansible_collections.rightsize.webstack.plugins.module_utils.store.timer import install
 
 
 def run(options: dict[str, Any], check_mode: bool) -> dict[str, Any]:
-    """Do what the options say. Raises ``MysqlError``."""
+    """Do what the options say. Raises ``StoreError``."""
     store = Store(Path(options["folder"]), Login.of(options), tuple(options["databases"]))
     if options["state"] == "scheduled":
         config = configuration(store, options["keep"])
-        return install(config, options["service"], options["timer"], options["schedule"], check_mode)
+        return install(PROGRAM, config, options["service"], options["timer"], options["schedule"], check_mode)
     result: dict[str, Any] = {"changed": True}
     if options["state"] == "restored":
         found = restore(store, options["name"], options["database"], options["beside"], check_mode)
@@ -138,24 +123,19 @@ def run(options: dict[str, Any], check_mode: bool) -> dict[str, Any]:
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "state": {"type": "str", "choices": ["taken", "restored", "scheduled"], "required": True},
-            "folder": {"type": "path", "required": True},
-            "keep": {"type": "int", "default": 7},
+            **BACKUP_SPEC,
             "databases": {"type": "list", "elements": "str", "default": []},
             "name": {"type": "str", "default": "latest"},
             "database": {"type": "str"},
             "beside": {"type": "str"},
-            "schedule": {"type": "bool", "default": True},
-            "service": {"type": "str"},
-            "timer": {"type": "str"},
             **LOGIN_SPEC,
         },
-        required_if=[("state", "scheduled", ("service", "timer"))],
+        required_if=[UNITS_NEEDED],
         supports_check_mode=True,
     )
     try:
         result = run(module.params, module.check_mode)
-    except MysqlError as error:
+    except StoreError as error:
         module.fail_json(msg=str(error))
     module.exit_json(**result)
 

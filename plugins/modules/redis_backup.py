@@ -16,6 +16,7 @@ description:
   - A restore reads the backup through before it touches anything. What the server had is kept in C(before-restore)
     below its data until the next restore, and put back when the server does not start with the backup.
 extends_documentation_fragment:
+  - rightsize.webstack.store_backup
   - rightsize.webstack.redis_server
 author:
   - The rightsize.webstack authors (!UNKNOWN)
@@ -36,24 +37,6 @@ options:
     required: true
   name:
     description: The backup to restore, by name, or V(latest).
-    type: str
-  folder:
-    description: Directory of the backups, for root alone.
-    type: path
-    required: true
-  keep:
-    description: How many backups are kept.
-    type: int
-    default: 7
-  schedule:
-    description: Whether the timer runs.
-    type: bool
-    default: true
-  service:
-    description: Text of the unit that takes a backup.
-    type: str
-  timer:
-    description: Text of its timer.
     type: str
 """
 
@@ -103,17 +86,19 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.rightsize.webstack.plugins.module_utils.redis.backup import listed, restore, take
-from ansible_collections.rightsize.webstack.plugins.module_utils.redis.errors import RedisError
-from ansible_collections.rightsize.webstack.plugins.module_utils.redis.install import install
+from ansible_collections.rightsize.webstack.plugins.module_utils.redis.on_host import PROGRAM
 from ansible_collections.rightsize.webstack.plugins.module_utils.redis.server import SERVER_SPEC, Server
+from ansible_collections.rightsize.webstack.plugins.module_utils.store.errors import StoreError
+from ansible_collections.rightsize.webstack.plugins.module_utils.store.options import BACKUP_SPEC, UNITS_NEEDED
+from ansible_collections.rightsize.webstack.plugins.module_utils.store.timer import install
 
 
 def run(options: dict[str, Any], check_mode: bool) -> dict[str, Any]:
-    """Do what the options say. Raises ``RedisError``."""
+    """Do what the options say. Raises ``StoreError``."""
     server, folder = Server.of(options["server"]), Path(options["folder"])
     if options["state"] == "scheduled":
         config = {"server": options["server"], "folder": str(folder), "keep": options["keep"]}
-        return install(config, options["service"], options["timer"], options["schedule"], check_mode)
+        return install(PROGRAM, config, options["service"], options["timer"], options["schedule"], check_mode)
     result: dict[str, Any] = {"changed": True}
     if options["state"] == "restored":
         result["backup"] = restore(server, folder, options["name"], check_mode).to_dict()
@@ -125,21 +110,16 @@ def run(options: dict[str, Any], check_mode: bool) -> dict[str, Any]:
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "state": {"type": "str", "choices": ["taken", "restored", "scheduled"], "required": True},
+            **BACKUP_SPEC,
             "name": {"type": "str"},
-            "folder": {"type": "path", "required": True},
-            "keep": {"type": "int", "default": 7},
-            "schedule": {"type": "bool", "default": True},
-            "service": {"type": "str"},
-            "timer": {"type": "str"},
             "server": SERVER_SPEC,
         },
-        required_if=[("state", "restored", ("name",)), ("state", "scheduled", ("service", "timer"))],
+        required_if=[("state", "restored", ("name",)), UNITS_NEEDED],
         supports_check_mode=True,
     )
     try:
         result = run(module.params, module.check_mode)
-    except RedisError as error:
+    except StoreError as error:
         module.fail_json(msg=str(error))
     module.exit_json(**result)
 

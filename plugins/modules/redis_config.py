@@ -132,9 +132,9 @@ differences:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.rightsize.webstack.plugins.module_utils.redis.acl import read_users
 from ansible_collections.rightsize.webstack.plugins.module_utils.redis.apply import Wanted, bring_about
-from ansible_collections.rightsize.webstack.plugins.module_utils.redis.errors import RedisError
 from ansible_collections.rightsize.webstack.plugins.module_utils.redis.server import SERVER_SPEC, Server
 from ansible_collections.rightsize.webstack.plugins.module_utils.redis.settings import check
+from ansible_collections.rightsize.webstack.plugins.module_utils.store.errors import StoreError
 
 
 def main() -> None:
@@ -177,7 +177,7 @@ def main() -> None:
             may_restart=options["restart"] == "when_required",
         )
         result = bring_about(Server.of(options["server"]), wanted, module.check_mode)
-    except RedisError as error:
+    except StoreError as error:
         module.fail_json(msg=str(error))
     module.exit_json(**result)
 

@@ -76,9 +76,10 @@ def start_playbook(
     check: bool = False,
     diff: bool = False,
     verbosity: int = 0,
+    limit: str = "",
 ) -> subprocess.Popen[str]:
     """Start ``playbooks/NAME.yml`` in a session of its own, so that a test can kill it with all its children."""
-    options = ["--check"] * check + ["--diff"] * diff + ["-v"] * verbosity
+    options = ["--check"] * check + ["--diff"] * diff + ["-v"] * verbosity + ["--limit", limit] * bool(limit)
     return subprocess.Popen(
         _command(name, inventory, extra_vars, options),
         cwd=CHECKOUT,
@@ -111,9 +112,12 @@ def run_playbook(
     check: bool = False,
     diff: bool = False,
     verbosity: int = 0,
+    limit: str = "",
 ) -> Result:
     """Run ``playbooks/NAME.yml`` to its end; it is the caller who judges the result."""
-    return finish_playbook(start_playbook(name, inventory, extra_vars, check=check, diff=diff, verbosity=verbosity))
+    return finish_playbook(
+        start_playbook(name, inventory, extra_vars, check=check, diff=diff, verbosity=verbosity, limit=limit)
+    )
 
 
 def _command(name: str, inventory: Path, extra_vars: Mapping[str, Any] | None, options: Sequence[str]) -> list[str]:

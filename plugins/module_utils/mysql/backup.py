@@ -10,20 +10,22 @@ a directory without it is unfinished, and the next run removes it.
 from __future__ import annotations
 
 import contextlib
-import fcntl
+import glob
 import hashlib
 import json
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from ..files import digest_of, write_atomically
+from ..store.lock import alone
 from .connection import Login, QueryError, Session, connected, quoted
-from .dump import FullError, digest_of, dump, load
+from .dump import FullError, dump, load
 from .errors import MysqlError
 from .server import Server
 
@@ -32,6 +34,8 @@ OWN = frozenset({"information_schema", "performance_schema", "mysql", "sys"})
 OWN_USERS = frozenset({"mysql", "root", "mariadb.sys", "mysql.sys", "mysql.session", "mysql.infoschema"})
 SCRATCH = "webstack_proof_"
 BEFORE = "before-restore"
+#: How many dumps of what a restore has replaced are kept of each database.
+KEPT_BEFORE = 3
 MANIFEST, USERS = "manifest.json", "users.json"
 #: Kept free on the server's disk while a backup is proved: a proof must not be what stops the server.
 KEEP_FREE = 0.05
@@ -103,9 +107,9 @@ def find(folder: Path, name: str) -> Backup:
 def take(store: Store, keep: int) -> Backup:
     """Take a backup, prove it, and remove those beyond ``keep``. A failed one leaves nothing behind."""
     _make(store.folder)
-    with _locked(store.folder), connected(store.login) as session:
+    with alone(store.folder), connected(store.login) as session:
         clean(store.folder, session)
-        path = store.folder / f"{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}"
+        path = store.folder / _now()
         path.mkdir(mode=0o700)
         try:
             manifest = _take(store, session, path)
@@ -312,7 +316,7 @@ def restore(
             raise MysqlError(f"{to} is there already; drop it, or restore to another name")
         if check_mode:
             return backup
-        with _locked(store.folder):
+        with alone(store.folder):
             for one in chosen:
                 _restore_database(store, session, backup, one, to or one, to or one in there)
             if not to:
@@ -368,15 +372,22 @@ def _restore_database(
 
 
 def _keep_what_is_there(store: Store, session: Session, name: str) -> str:
-    folder = store.folder / BEFORE
+    """Dump a database that is about to be replaced, and return how to have that again.
+
+    A restore that fails may be tried again at once: what it then finds is not what was there before the first.
+    """
+    folder, stem = store.folder / BEFORE, _file_stem(name)
     folder.mkdir(mode=0o700, exist_ok=True)
-    target = folder / f"{_file_stem(name)}.sql.gz"
-    fresh = target.with_name(f".{target.name}.new")
+    target = folder / f"{stem}.{_now()}.sql.gz"
+    fresh = target.with_name(f".{stem}.new")
     try:
         dump(store.login, session.server(), name, fresh, ["--routines", "--triggers", "--events"])
     except FullError as error:
         raise MysqlError(f"nothing was changed: there is no room to keep what {name} has now: {error}") from None
     fresh.replace(target)
+    there = sorted(folder.glob(f"{glob.escape(stem)}.????????T??????Z.sql.gz"))
+    for old in there[:-KEPT_BEFORE]:
+        old.unlink()
     return f" What was there before is in {target}: zcat it into mariadb {name}"
 
 
@@ -423,30 +434,16 @@ def _make(folder: Path) -> None:
     folder.chmod(0o700)
 
 
+def _now() -> str:
+    return f"{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}"
+
+
 def _file_stem(database: str) -> str:
     return re.sub(r"[^\w.-]", lambda found: f"%{ord(found[0]):x}", database)
 
 
 def _write(path: Path, content: str) -> None:
-    temporary = path.with_name(f".{path.name}.new")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as handle:
-            handle.write(content)
-            handle.flush()
-            os.fsync(handle.fileno())
-        temporary.replace(path)
+        write_atomically(path, content, 0o600)
     except OSError as error:
         raise FullError(f"{path.parent}: {error.strerror}") from None
-
-
-@contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    with (folder / ".lock").open("a", encoding="utf-8") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise MysqlError(
-                f"another backup or restore is at work in {folder}; wait for it. Nothing was touched"
-            ) from None
-        yield

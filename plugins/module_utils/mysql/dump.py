@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import gzip
-import hashlib
 import os
 import re
 import shutil
@@ -18,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, cast
 
+from ..files import digest_of
 from .connection import Login
 from .errors import MysqlError
 from .server import Server
@@ -147,14 +147,6 @@ def _write(command: Sequence[str], target: Path, counter: Counter) -> tuple[str,
             errors.seek(0)
             raise MysqlError(f"mariadb-dump failed: {_last_words(errors.read())}")
     return digest_of(target), target.stat().st_size
-
-
-def digest_of(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as handle:
-        while piece := handle.read(_PIECE):
-            digest.update(piece)
-    return digest.hexdigest()
 
 
 def load(login: Login, database: str, source: Path, binlog: bool = True) -> None:

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from ..store.errors import StoreError
 
-class MysqlError(Exception):
+
+class MysqlError(StoreError):
     """Nothing was done, or not all of it; the message says what, why, and the way out. Never has a secret."""

@@ -18,6 +18,7 @@ from .server import Server
 _NEEDED = 1553
 _LOST = (0, 1053, 1317, 1927, 2006, 2013)
 _LOCK_WAIT, _LOG_FULL, _NOT_ONLINE, _DISK_FULL = 1205, 1799, (1845, 1846), (1021, 1114, 3, 28, 1034)
+_SORT_FAILED = 1878
 _SIZES = {
     "tinyint": 1, "smallint": 2, "mediumint": 3, "int": 4, "bigint": 8, "float": 4, "double": 8, "decimal": 16,
     "date": 3, "time": 6, "datetime": 8, "timestamp": 7, "year": 1, "bit": 8, "enum": 2, "set": 8,
@@ -167,6 +168,12 @@ def _why_refused(error: QueryError, table: str, statement: str) -> str:
         )
     if error.code in _DISK_FULL:
         return f"{table}: the disk is full, the index was given up and nothing of it is left: {error}. Make room"
+    if error.code == _SORT_FAILED:
+        return (
+            f"{table}: the server could not write what it sorts, so the index was given up and nothing of it is left: "
+            f"{error}. The disk of its directory for that is full (SELECT @@innodb_tmpdir, or @@tmpdir where that is "
+            "NULL). Make room, or SET GLOBAL innodb_tmpdir to a directory on another disk"
+        )
     if error.code in (1142, 1044, 1227):
         return f"{table}: the user lacks a privilege (SELECT and INDEX; ALTER too for a rollback): {error}"
     return f"{table}: {error}: {statement}"

@@ -100,11 +100,11 @@ def _included(path: Path, is_directory: bool, drop_in: Path) -> list[Path]:
     return sorted(found, key=lambda file: file.name)
 
 
-def judge(program: str, drop_in: Path, candidate: str, wanted: Mapping[str, Value]) -> None:
+def judge(program: str, drop_in: Path, candidate: str, wanted: Mapping[str, Value]) -> dict[str, str]:
     """Have the server parse its configuration with ``candidate`` in place; nothing that it reads is touched.
 
-    Raises ``MysqlError`` with the server's own words when it would not start, would change or ignore one
-    of ``wanted``, or would take another file's value.
+    Returns the values that it would start with, by name, as it writes them. Raises ``MysqlError`` with the server's own
+    words when it would not start, would change or ignore one of ``wanted``, or would take another file's value.
     """
     files = [Path(name).expanduser() for name in default_files(_help(program, []).stdout)]
     # Beside the others, because a confined server may read nothing elsewhere.
@@ -113,11 +113,14 @@ def judge(program: str, drop_in: Path, candidate: str, wanted: Mapping[str, Valu
         copy.write_text(flatten(files, drop_in, candidate), encoding="utf-8")
         copy.chmod(0o644)
         said = _help(program, [f"--defaults-file={copy}"])
+    except OSError as error:
+        raise MysqlError(f"nothing was changed: {copy} could not be written: {error.strerror}") from None
     finally:
         copy.unlink(missing_ok=True)
     problems = verdict(said.returncode, said.stdout, said.stderr, wanted)
     if problems:
         raise MysqlError("\n".join(["the server refuses its settings, so nothing was changed:", *problems]))
+    return effective(said.stdout)
 
 
 def _help(program: str, options: Sequence[str]) -> subprocess.CompletedProcess[str]:

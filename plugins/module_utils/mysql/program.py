@@ -11,9 +11,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..store.errors import StoreError
 from .backup import Store, listed, restore, take
 from .connection import Login
-from .errors import MysqlError
 
 
 def main(config: Path, arguments: Sequence[str] | None = None) -> int:
@@ -36,7 +36,7 @@ def main(config: Path, arguments: Sequence[str] | None = None) -> int:
             found = [restore(store, given.name, given.database, given.to)]
         else:
             found = [take(store, int(options["keep"]))]
-    except MysqlError as error:
+    except StoreError as error:
         sys.stderr.write(f"{error}\n")
         return 1
     for backup in found:

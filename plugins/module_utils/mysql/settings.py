@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import time
@@ -14,11 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..files import write_atomically
 from .connection import Login, QueryError, Session, connect, connected, quoted
 from .errors import MysqlError
 from .options_file import drop_in_path, find_server, judge
 from .server import MARIADB, Server, parse_version
-from .variables import SlowLog, Value, differing, is_live, literal, render, settings_for, text
+from .variables import SlowLog, Value, differing, is_live, literal, names_in, render, settings_for, text
 
 NOTE = "Written by rightsize.webstack.mysql_settings from the plan; it is written anew."
 #: Assumed in a dry run on a host that has no server yet: Debian 13's.
@@ -97,18 +97,22 @@ def bring(wish: Wish, login: Login, check_mode: bool) -> Outcome:
     path = Path(wish.drop_in) if wish.drop_in else drop_in_path()
     content = render(wanted, server, NOTE)
     log = _log_directory(wanted)
-    judge(program, path, content, wanted)
+    effective = judge(program, path, content, wanted)
     before = path.read_text(encoding="utf-8") if path.exists() else ""
     outcome = Outcome(server, str(path), before, content)
-    if check_mode:
-        _foresee(outcome, wanted, wish, login)
-        return outcome
     with connected(login) as session:
+        # What is not ours any more goes back to what the server would start with.
+        dropped = {name: effective[name] for name in _ours_once(session, outcome, wanted) if _is_known(effective, name)}
+        if check_mode:
+            _foresee(session, outcome, {**wanted, **dropped}, wish)
+            return outcome
         if log:
             _make_log_directory(log, session)
-        if before != content:
-            _write(path, content)
         _apply(session, wanted, outcome)
+        _give_back(session, dropped, outcome)
+        # Last, because it says what was ours: a run that is cut off before it is made good by the next.
+        if before != content:
+            write_atomically(path, content, 0o644)
         restart = wish.restart or serves_nobody(session)
     if outcome.waiting and restart:
         _restart(wish, login, path, before, wanted, outcome)
@@ -159,16 +163,33 @@ def serves_nobody(session: Session) -> bool:
 
 def live_values(session: Session, wanted: Mapping[str, Value]) -> dict[str, str]:
     """Return what the running server says of these variables."""
+    if not wanted:
+        return {}
     names = ", ".join(["%s"] * len(wanted))
     found = session.rows(f"SHOW GLOBAL VARIABLES WHERE Variable_name IN ({names})", list(wanted))
     return {str(row["variable_name"]).lower(): str(row["value"]) for row in found}
 
 
-def _foresee(outcome: Outcome, wanted: Mapping[str, Value], wish: Wish, login: Login) -> None:
-    with connected(login) as session:
-        live = live_values(session, wanted)
-        read_only = _read_only(session, wanted, outcome.server)
-        restart = wish.restart or serves_nobody(session)
+def _ours_once(session: Session, outcome: Outcome, wanted: Mapping[str, Value]) -> list[str]:
+    """Return the variables that our drop-in sets, or that the running server was started with from it, and should not.
+
+    Only MariaDB since 10.5 knows of each value which file it is from.
+    """
+    names = names_in(outcome.before)
+    if outcome.server.since(mariadb=(10, 5, 0)):
+        found = session.rows(
+            "SELECT variable_name FROM information_schema.system_variables "
+            "WHERE global_value_origin = 'CONFIG' AND global_value_path = %s",
+            [outcome.drop_in],
+        )
+        names += [str(row["variable_name"]).lower() for row in found]
+    return [name for name in dict.fromkeys(names) if name not in wanted]
+
+
+def _foresee(session: Session, outcome: Outcome, wanted: Mapping[str, Value], wish: Wish) -> None:
+    live = live_values(session, wanted)
+    read_only = _read_only(session, wanted, outcome.server)
+    restart = wish.restart or serves_nobody(session)
     for name, value in differing(wanted, live).items():
         change = {"from": live[name], "to": text(value)}
         (outcome.waiting if name in read_only else outcome.applied)[name] = change
@@ -184,7 +205,7 @@ def _read_only(session: Session, wanted: Mapping[str, Value], server: Server) ->
 
 
 def _apply(session: Session, wanted: Mapping[str, Value], outcome: Outcome) -> None:
-    """Set what can be set live. A server that refuses a value gets its old ones back, and the old drop-in."""
+    """Set what can be set live. A server that refuses a value gets its old ones back."""
     live = live_values(session, wanted)
     done: list[str] = []
     for name, value in differing(wanted, live).items():
@@ -195,7 +216,6 @@ def _apply(session: Session, wanted: Mapping[str, Value], outcome: Outcome) -> N
             if error.code != _READ_ONLY:
                 for other in reversed(done):
                     session.run(f"SET GLOBAL {quoted(other)} = %s", [literal(live[other])])
-                _put_back(outcome)
                 raise MysqlError(
                     f"{name} = {text(value)}: the running server refuses it, so its settings and {outcome.drop_in} "
                     f"are what they were before: {error}"
@@ -209,10 +229,27 @@ def _apply(session: Session, wanted: Mapping[str, Value], outcome: Outcome) -> N
     }
 
 
+def _is_known(effective: Mapping[str, str], name: str) -> bool:
+    """Say whether the server has told a value that it can be given: not, for instance, (No default value)."""
+    return not effective.get(name, "(").startswith("(")
+
+
+def _give_back(session: Session, dropped: Mapping[str, str], outcome: Outcome) -> None:
+    """Set what is no longer ours to what the server would start with; only a restart does where it refuses that."""
+    live = live_values(session, dropped)
+    for name, value in differing(dropped, live).items():
+        change = {"from": live[name], "to": text(value)}
+        try:
+            session.run(f"SET GLOBAL {quoted(name)} = %s", [literal(value)])
+            outcome.applied[name] = change
+        except QueryError:
+            outcome.waiting[name] = change
+
+
 def _put_back(outcome: Outcome) -> None:
     path = Path(outcome.drop_in)
     if outcome.before:
-        _write(path, outcome.before)
+        write_atomically(path, outcome.before, 0o644)
     else:
         path.unlink(missing_ok=True)
 
@@ -282,14 +319,3 @@ def _journal(unit: str) -> list[str]:
     command = ["journalctl", "--no-pager", "--output=cat", "--lines=15", f"--unit={unit}"]
     shown = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False).stdout
     return [f"  | {line}" for line in shown.splitlines()]
-
-
-def _write(path: Path, content: str) -> None:
-    """Write a whole file or leave the old one, also across a power cut."""
-    temporary = path.with_name(f".{path.name}.new")
-    with temporary.open("w", encoding="utf-8") as handle:
-        handle.write(content)
-        handle.flush()
-        os.fsync(handle.fileno())
-    temporary.chmod(0o644)
-    temporary.replace(path)

@@ -231,6 +231,12 @@ def render(settings: Mapping[str, Value], server: Server, note: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+def names_in(drop_in: str) -> list[str]:
+    """Return the names of the variables in the text of a drop-in."""
+    pairs = (line.partition("=") for line in drop_in.splitlines() if not line.lstrip().startswith(("#", ";", "[")))
+    return [name.strip().replace("-", "_") for name, equals, _value in pairs if equals]
+
+
 def text(value: Value) -> str:
     """Return a value as an options file has it: ``ON``, ``64M``, ``0.5``."""
     if isinstance(value, bool):

@@ -23,14 +23,34 @@ def as_text(value: Any) -> str:
     return str(value)
 
 
-def differing(wanted: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return what of ``wanted`` the server does not run with.
+def differing(
+    wanted: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], pending: Sequence[Mapping[str, Any]] = ()
+) -> list[dict[str, Any]]:
+    """Return what of ``wanted`` the server does not run with, and what else of its files waits for a restart.
 
     ``rows`` are those of pg_settings (``name``, ``setting``, ``unit``, ``vartype``, ``context``, ``pending_restart``,
-    ``source``). Each entry has ``name``, ``wanted``, ``live``, ``restart`` (whether only a restart applies it),
-    ``source``, where the live value is from, and ``setting``, the live value in the setting's own unit.
+    ``source``). ``pending`` are those with pending_restart, ``wanted`` added: so is a setting that is not ours any
+    more, and that only a restart takes back. Each entry has ``name``, ``wanted``, ``live``, ``restart`` (whether only
+    a restart applies it), ``source``, where the live value is from, and ``setting``, the live value in the setting's
+    own unit.
     """
-    return list(_differences(wanted, {row["name"]: row for row in rows}))
+    others = [
+        {
+            "name": row["name"],
+            "wanted": row["wanted"],
+            "live": _shown(row),
+            "restart": True,
+            "source": row.get("source") or "",
+            "setting": row["setting"],
+        }
+        for row in pending
+        if row["name"] not in wanted
+    ]
+    return [*_differences(wanted, {row["name"]: row for row in rows}), *others]
+
+
+def _shown(row: Mapping[str, Any]) -> str:
+    return str(row["setting"]) + (f" × {row['unit']}" if row.get("unit") else "")
 
 
 def _differences(wanted: Mapping[str, Any], rows: Mapping[str, Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -42,8 +62,7 @@ def _differences(wanted: Mapping[str, Any], rows: Mapping[str, Mapping[str, Any]
             yield {"name": name, "wanted": text, "live": live, "restart": True, "source": "", "setting": setting}
         elif not equal(text, row):
             restart = bool(row["pending_restart"]) or row["context"] == "postmaster"
-            live = row["setting"] + (f" × {row['unit']}" if row.get("unit") else "")
-            source, setting = row.get("source") or "", row["setting"]
+            live, source, setting = _shown(row), row.get("source") or "", row["setting"]
             yield {"name": name, "wanted": text, "live": live, "restart": restart, "source": source, "setting": setting}
 
 

@@ -17,9 +17,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..store.lock import alone
 from . import acl, settings
 from .client import Client, flag, wait_until_ready
-from .data import adopt_dump
+from .data import adopt_dump, mend
 from .errors import LoginError, RedisError, ReplyError, ServerDownError
 from .server import (
     Server,
@@ -329,8 +330,12 @@ def _wait_for_rewrite(client: Client) -> None:
 
 
 def _start(server: Server, wanted: Wanted, found: Found, group: int) -> None:
-    if not found.unit.running and wanted.appends:
-        adopt_dump(server.data, server.user)
+    if not found.unit.running:
+        # A restore that is at work has stopped it; one that was cut off has to be taken back.
+        with alone(server.data):
+            mend(server.data)
+            if wanted.appends:
+                adopt_dump(server.data, server.user)
     try:
         systemctl("restart", server.unit)
         wait_until_ready(server.connect, LOAD_SECONDS).__exit__()

@@ -9,21 +9,19 @@ the form that ``sha256sum --check`` reads. What is not whole has another name, a
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import os
 import re
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from hashlib import sha256
 from pathlib import Path
 
+from ..files import digest_of, sync_directory
+from ..store.lock import alone
 from .client import Client, flag, wait_until_ready
-from .data import APPEND_FOLDER, DUMP, begin_with, own
+from .data import DUMP, change_places, make_fresh, mend, settle
 from .errors import RedisError, ReplyError
 from .server import Server, systemctl, unit
 
@@ -32,8 +30,6 @@ SAVE_SECONDS = 3600.0
 LOAD_SECONDS = 3600.0
 #: Free space beyond the size expected, so that what else writes there does not stop.
 SPARE_FRACTION, SPARE_BYTES = 0.1, 16 << 20
-#: Where a restore leaves what was there before it, below the server's data.
-ASIDE = "before-restore"
 _NAME = re.compile(r"[a-z]+-\d{8}T\d{6}Z\.rdb")
 
 
@@ -54,18 +50,6 @@ class Backup:
             "sha256": self.sha256,
             "keys": self.keys,
         }
-
-
-@contextlib.contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Keep two runs apart, with a lock that dies with its holder. Raises ``RedisError``."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (folder / ".lock").open("a") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise RedisError(f"another backup or restore is at work in {folder}; wait for it to end") from None
-        yield
 
 
 def listed(folder: Path) -> list[Backup]:
@@ -157,12 +141,12 @@ def _copy(server: Server, path: Path) -> Backup:
             copy.flush()
             os.fsync(copy.fileno())
         keys = check(server, part)
-        digest = _digest(part)
+        digest = digest_of(part)
         beside = path.with_name(f"{path.name}.sha256")
         beside.write_text(f"{digest}  {path.name}\n", encoding="ascii")
         beside.chmod(0o600)
         part.replace(path)
-        _sync_folder(path.parent)
+        sync_directory(path.parent)
     except OSError as error:
         part.unlink(missing_ok=True)
         raise RedisError(f"no backup was made: {path} could not be written: {error.strerror}") from error
@@ -202,7 +186,7 @@ def restore(server: Server, folder: Path, name: str, check_mode: bool = False) -
     """
     with alone(folder):
         backup = find(folder, name)
-        if _digest(backup.path) != backup.sha256:
+        if digest_of(backup.path) != backup.sha256:
             raise RedisError(f"nothing was changed: {backup.path} is damaged: its checksum is not the one beside it")
         try:
             keys = check(server, backup.path)
@@ -210,53 +194,37 @@ def restore(server: Server, folder: Path, name: str, check_mode: bool = False) -
             raise RedisError(f"nothing was changed: {error.args[0]}", error.lines) from error
         found = Backup(backup.path, backup.bytes, backup.sha256, keys)
         if not check_mode:
-            _replace_data(server, found)
+            with alone(server.data):
+                _replace_data(server, found)
         return found
 
 
 def _replace_data(server: Server, backup: Backup) -> None:
     appends = re.search(r"^appendonly\s+yes\s*$", server.config.read_text(encoding="utf-8"), re.MULTILINE) is not None
-    fresh, aside = server.data / ".restore", server.data / ASIDE
     free, needed = shutil.disk_usage(server.data).free, backup.bytes * (2 if appends else 1) + SPARE_BYTES
     if free < needed:
         raise RedisError(
             f"nothing was changed: {server.data} has {free >> 20} MB left, and {needed >> 20} MB are needed"
         )
-    shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir(mode=0o700)
-    shutil.copyfile(backup.path, fresh / DUMP)
-    (fresh / DUMP).chmod(0o600)
-    if appends:
-        begin_with(fresh / DUMP, fresh, server.user)
-    own(fresh, server.user)
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(mode=0o700)
+    if not unit(server.unit).running:
+        mend(server.data)
+    make_fresh(backup.path, server.data, appends, server.user)
     systemctl("stop", server.unit)
-    _swap(server.data, aside, fresh)
     try:
+        change_places(server.data)
         systemctl("start", server.unit)
         with wait_until_ready(server.connect, LOAD_SECONDS) as client:
             _see_that_all_came(client, backup)
-    except RedisError as error:
+    except (RedisError, OSError) as error:
         systemctl("stop", server.unit, check=False)
-        _swap(server.data, fresh, aside)
+        mend(server.data)
         systemctl("start", server.unit, check=False)
         state = "runs" if unit(server.unit).active == "active" else "does not run"
         raise RedisError(
-            f"{backup.path.name} was not restored: {error.args[0]}; what was there before is back, and the server "
-            f"{state}"
+            f"{backup.path.name} was not restored: {error.args[0] if isinstance(error, RedisError) else error}; what "
+            f"was there before is back, and the server {state}"
         ) from error
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
-
-
-def _swap(data: Path, out: Path, into: Path) -> None:
-    """Move what a server has to ``out`` and what ``into`` has to the server."""
-    for name in (DUMP, APPEND_FOLDER):
-        for source, target in ((data, out), (into, data)):
-            if (source / name).exists():
-                (source / name).replace(target / name)
-    _sync_folder(data)
+    settle(server.data)
 
 
 def _see_that_all_came(client: Client, backup: Backup) -> None:
@@ -268,25 +236,9 @@ def _see_that_all_came(client: Client, backup: Backup) -> None:
         )
 
 
-def _digest(path: Path) -> str:
-    found = sha256()
-    with path.open("rb") as handle:
-        for block in iter(lambda: handle.read(1 << 20), b""):
-            found.update(block)
-    return found.hexdigest()
-
-
 def _written_digest(path: Path) -> str | None:
     try:
         words = path.with_name(f"{path.name}.sha256").read_text(encoding="ascii").split()
     except (OSError, ValueError):
         return None
     return words[0] if words else None
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+from ..store.errors import StoreError
 
-class RedisError(Exception):
+
+class RedisError(StoreError):
     """Something about Redis or Valkey is not as it must be.
 
     ``args[0]`` says what happened, what is as before and what to do next; ``lines`` are the last lines

@@ -11,8 +11,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..store.errors import StoreError
 from .backup import listed, restore, take
-from .errors import RedisError
 from .server import Server
 
 
@@ -34,7 +34,7 @@ def main(config: Path, arguments: Sequence[str] | None = None) -> int:
             found = [restore(server, folder, given.name)]
         else:
             found = [take(server, folder, int(options["keep"]))]
-    except RedisError as error:
+    except StoreError as error:
         sys.stderr.write(f"{error}\n")
         return 1
     for backup in found:

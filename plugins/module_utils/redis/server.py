@@ -9,15 +9,18 @@ import contextlib
 import os
 import pwd
 import secrets
+import shutil
 import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from ..files import write_atomically
 from . import acl
 from .client import Client, wait_until_ready
 from .data import APPEND_FILE, APPEND_FOLDER, DUMP
@@ -35,6 +38,7 @@ SERVER_SPEC: dict[str, Any] = {
 }
 #: Seconds that an empty server may take to start.
 SCRATCH_SECONDS = 15.0
+_SCRATCH = "webstack-redis-"
 #: A limit of the version 1 hierarchy that is not set reads as the largest multiple of a page.
 _UNLIMITED = 1 << 62
 #: What a server says when it ends at once, and what that means to whoever reads it.
@@ -124,19 +128,9 @@ def write(path: Path, text: str, mode: int, group: int = 0) -> None:
 
     Raises ``RedisError`` when the disk is full; the old file is there then.
     """
-    part = path.with_name(f".{path.name}.part")
     try:
-        part.unlink(missing_ok=True)
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as handle:
-            handle.write(text)
-            handle.flush()
-            os.fsync(handle.fileno())
-        os.chown(part, 0, group)
-        part.chmod(mode)
-        part.replace(path)
+        write_atomically(path, text, mode, group)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
         raise RedisError(f"{path} could not be written: {error.strerror}; the old one is still there") from error
 
 
@@ -154,7 +148,8 @@ def try_out(server: Server, config_text: str, acl_text: str) -> Understood:
     Raises ``RedisError`` with its own words when it does not start.
     """
     account = pwd.getpwnam(server.user)
-    with tempfile.TemporaryDirectory(prefix="webstack-redis-", dir="/run") as name:
+    _sweep(Path("/run"))
+    with tempfile.TemporaryDirectory(prefix=_SCRATCH, dir="/run") as name:
         place = Path(name)
         os.chown(place, account.pw_uid, account.pw_gid)
         ports = [0 if _port(config_text, key) == 0 else _free_port() for key in ("port", "tls-port")]
@@ -174,19 +169,29 @@ def try_out(server: Server, config_text: str, acl_text: str) -> Understood:
             return Understood(client.config(), acl.parse(lines))
 
 
+def _as(account: pwd.struct_passwd) -> list[str]:
+    """Return the command that runs another as ``account``, and ends it with this process, however that ends."""
+    ids = [f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--clear-groups"]
+    return ["setpriv", *ids, "--pdeathsig=KILL", "--"]
+
+
+def _sweep(parent: Path) -> None:
+    """Remove what runs that were killed have left; a scratch server is there for seconds."""
+    for path in parent.glob(f"{_SCRATCH}*"):
+        if path.stat().st_mtime < time.time() - 10 * SCRATCH_SECONDS:
+            shutil.rmtree(path, ignore_errors=True)
+
+
 @contextlib.contextmanager
 def _running(server: Server, account: pwd.struct_passwd, place: Path) -> Iterator[Client]:
     log = place / "log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [str(server.binary), str(place / "server.conf")],
+            [*_as(account), str(server.binary), str(place / "server.conf")],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             cwd=place,
-            user=account.pw_uid,
-            group=account.pw_gid,
-            extra_groups=[],
         )
 
     def connect() -> Client:

@@ -15,8 +15,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Callable, TypeVar
 
+from ..files import sync_directory, write_atomically
 from .errors import ReleaseError
-from .layout import Layout, new_release_id, replace_symlink, sync_directory, write_atomically
+from .layout import Layout, new_release_id, replace_symlink
 from .python_env import COMPLETE, build_venv
 from .spec import Spec, environment_file, fingerprint
 from .state import (

@@ -19,8 +19,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Callable
 
+from ..files import write_atomically
 from .errors import ReleaseError
-from .layout import Layout, replace_symlink, write_atomically
+from .layout import Layout, replace_symlink
 from .python_env import BUILD_USER
 from .systemd import systemctl
 

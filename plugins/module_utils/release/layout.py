@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
+from ..files import sync_directory
 from .errors import ReleaseError
 
 APP_NAME = re.compile(r"[a-z][a-z0-9_]{0,30}")
@@ -137,25 +137,3 @@ def replace_symlink(link: Path, target: str) -> None:
     temporary.symlink_to(target)
     temporary.replace(link)
     sync_directory(link.parent)
-
-
-def write_atomically(path: Path, content: str, mode: int) -> None:
-    """Write a whole file or leave the old one, also across a power cut."""
-    temporary = path.with_name(f".{path.name}.new")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as handle:
-        handle.write(content)
-        handle.flush()
-        os.fsync(handle.fileno())
-    temporary.chmod(mode)
-    temporary.replace(path)
-    sync_directory(path.parent)
-
-
-def sync_directory(path: Path) -> None:
-    """Make the names in a directory survive a power cut."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -13,8 +13,9 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+from ..files import sync_directory
 from .errors import ReleaseError
-from .layout import RELEASE_ID, Layout, sync_directory
+from .layout import RELEASE_ID, Layout
 from .spec import Settings
 
 # How a release became live. Only the forward ones say which release came before it.

@@ -8,7 +8,7 @@ As root: would PostgreSQL start with FILE as our drop-in?
 As postgres:
     backup DIRECTORY [--keep N] [--no-proof]      all databases; each backup is restored once, to prove it
     list DIRECTORY
-    restore DIRECTORY DATABASE [--backup ID] [--as NAME]      in place, or beside what is there
+    restore DIRECTORY DATABASE [--backup ID] [--as NAME] [--dry-run]      in place, or beside what is there
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -39,6 +38,8 @@ MANIFEST = "manifest.json"
 PARTIAL = ".partial"
 SCRATCH = "webstack_proof"
 RESTORING = "_restoring"
+OBJECT_IN_USE = "55006"
+RENAME_ATTEMPTS = 5
 
 # What must be the same in a database and in what was restored of it. Each query gives one column of text.
 FACTS = {
@@ -63,6 +64,7 @@ FACTS = {
     "functions": """
         SELECT oid::regprocedure::text FROM pg_proc
         WHERE pronamespace::regnamespace::text !~ '^pg_|^information_schema$' ORDER BY 1""",
+    "policies": "SELECT concat_ws(' ', polrelid::regclass, polname, polcmd) FROM pg_policy ORDER BY 1",
     "triggers": "SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal ORDER BY 1",
 }
 TABLES = """
@@ -223,19 +225,30 @@ class Server:
         with self.session("postgres") as ask:
             ask(f"DROP DATABASE IF EXISTS {quoted(database)}" + (" WITH (FORCE)" if self.version >= 13 else ""))
 
-    def rename(self, database: str, name: str) -> None:
-        """Rename a database, cutting its connections."""
+    def change_places(self, database: str, restored: str, kept: str) -> None:
+        """Give ``restored`` the name of ``database``, and that the name ``kept`` (empty where there is none).
+
+        In one transaction, so that at no moment, and after no crash, there is none of that name: a run of the playbook
+        would make an empty one. Connections are cut. ``kept`` lets nobody in: nobody writes to it by mistake, and no
+        backup takes it along.
+        """
+        steps = [f"ALTER DATABASE {quoted(restored)} RENAME TO {quoted(database)}"]
+        if kept:
+            steps.insert(0, f"ALTER DATABASE {quoted(database)} RENAME TO {quoted(kept)}")
+            steps.append(f"ALTER DATABASE {quoted(kept)} ALLOW_CONNECTIONS false")
         with self.session("postgres") as ask:
-            ask(f"ALTER DATABASE {quoted(database)} ALLOW_CONNECTIONS false")
-            try:
-                for _unused in range(50):
-                    if not ask("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [database]):
-                        break
-                    time.sleep(0.1)
-                ask(f"ALTER DATABASE {quoted(database)} RENAME TO {quoted(name)}")
-                database = name
-            finally:
-                ask(f"ALTER DATABASE {quoted(database)} ALLOW_CONNECTIONS true")
+            for left in reversed(range(RENAME_ATTEMPTS)):
+                ask(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = ANY(%s)",
+                    [[database, restored]],
+                )
+                try:
+                    ask("; ".join(steps))
+                    return
+                except self._error as error:
+                    # Somebody has come between the two; the server has waited five seconds for him to go.
+                    if getattr(error, "pgcode", None) != OBJECT_IN_USE or not left:
+                        raise
 
     def apply(self, database: str, properties: Mapping[str, Any]) -> None:
         """Give a database the owner, the grants and the settings that another one has."""
@@ -430,7 +443,7 @@ def read_backup(directory: Path, name: str, database: str) -> tuple[Path, dict[s
     return place, manifest
 
 
-def restore(server: Server, directory: Path, database: str, name: str, beside: str) -> str:
+def restore(server: Server, directory: Path, database: str, name: str, beside: str, dry_run: bool = False) -> str:
     """Restore one database, in place or under the name ``beside``; return what was done in words.
 
     What is there stays until the restored one is whole and compared. Then names are changed; the old one is kept.
@@ -440,10 +453,13 @@ def restore(server: Server, directory: Path, database: str, name: str, beside: s
         target = beside or (database[: 63 - len(RESTORING)] + RESTORING)
         if beside and server.has(beside):
             raise ToolError(f"there is a database {beside} already; name another one, or drop it")
-        if not beside:
+        if not beside and not dry_run:
+            # What a restore that was cut off has left.
             server.drop(target)
         entry = manifest["databases"][database]
         _check_space_for(server, place / f"{database}.dump")
+        if dry_run:
+            return f"{database} of {place.name} is whole and would be restored{f' as {beside}' if beside else ''}"
         _make_roles(server, place / "globals.sql")
         try:
             server.create(target, entry["properties"])
@@ -462,19 +478,9 @@ def restore(server: Server, directory: Path, database: str, name: str, beside: s
 def _change_places(server: Server, database: str, restored: str, name: str) -> str:
     now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%dt%H%M%S")
     kept = f"{database[:40]}_before_{now}" if server.has(database) else ""
-    if kept:
-        server.rename(database, kept)
-    try:
-        server.rename(restored, database)
-    except BaseException:
-        if kept:
-            server.rename(kept, database)
-        raise
+    server.change_places(database, restored, kept)
     if not kept:
         return f"{database} is restored from {name}"
-    with server.session("postgres") as ask:
-        # Nobody writes to it by mistake, and no backup takes it along.
-        ask(f"ALTER DATABASE {quoted(kept)} ALLOW_CONNECTIONS false")
     return (
         f'{database} is restored from {name}. What was there is {kept}; when it is not needed: DROP DATABASE "{kept}"'
     )
@@ -526,7 +532,7 @@ def main(arguments: Sequence[str]) -> int:
             )
         else:
             server = Server(options.port)
-            print(restore(server, options.directory, options.database, options.backup, options.beside))
+            print(restore(server, options.directory, options.database, options.backup, options.beside, options.dry_run))
     except ToolError as error:
         print(error, file=sys.stderr)
         return 1
@@ -552,6 +558,7 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("database")
     one.add_argument("--backup", default="latest", help="id of the backup")
     one.add_argument("--as", dest="beside", default="", help="name to restore it under, beside what is there")
+    one.add_argument("--dry-run", action="store_true", help="only see whether it can be restored")
     one.add_argument("--port", type=int, default=5432)
     return parser
 

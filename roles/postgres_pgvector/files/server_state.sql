@@ -13,7 +13,14 @@ SELECT json_build_object(
             'name', name, 'setting', setting, 'unit', unit, 'vartype', vartype, 'context', context,
             'pending_restart', pending_restart, 'source', coalesce(sourcefile, source)))
         FROM pg_settings WHERE name = ANY(string_to_array(%(names)s, ','))), '[]'),
-    'pending', coalesce((SELECT json_agg(name ORDER BY name) FROM pg_settings WHERE pending_restart), '[]'),
+    -- What a file says that only a restart applies; the default where no file says it any more.
+    'pending', coalesce((
+        SELECT json_agg(json_build_object(
+            'name', name, 'setting', setting, 'unit', unit, 'source', coalesce(sourcefile, source),
+            'wanted', coalesce(
+                (SELECT f.setting FROM pg_file_settings f WHERE f.name = s.name ORDER BY seqno DESC LIMIT 1),
+                'its default')) ORDER BY name)
+        FROM pg_settings s WHERE pending_restart), '[]'),
     'file_errors', coalesce((
         SELECT json_agg(concat_ws(' ', name, error, sourcefile, sourceline::text))
         FROM pg_file_settings

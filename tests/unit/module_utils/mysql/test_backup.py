@@ -13,8 +13,8 @@ from ansible_collections.rightsize.webstack.plugins.module_utils.mysql.backup im
 from ansible_collections.rightsize.webstack.plugins.module_utils.mysql.connection import Login
 from ansible_collections.rightsize.webstack.plugins.module_utils.mysql.dump import Counter, options_file
 from ansible_collections.rightsize.webstack.plugins.module_utils.mysql.errors import MysqlError
+from ansible_collections.rightsize.webstack.plugins.module_utils.mysql.on_host import configuration
 from ansible_collections.rightsize.webstack.plugins.module_utils.mysql.program import main
-from ansible_collections.rightsize.webstack.plugins.module_utils.mysql.schedule import configuration, files
 
 DUMP = rb"""-- MariaDB dump
 CREATE TABLE `a` (
@@ -116,11 +116,3 @@ def test_the_program_on_the_host_lists_what_is_there(folder: Path, capsys: pytes
     assert capsys.readouterr().out.splitlines()[0] == f"{folder}/20260102T000000Z  5 bytes  shop"
     assert main(config, ["restore", "nothing"]) == 1
     assert "there is no backup 'nothing'" in capsys.readouterr().err
-
-
-def test_only_root_reads_the_programs_password(tmp_path: Path) -> None:
-    wanted = files(configuration(Store(tmp_path, Login(password="geheim")), 7), "service", "timer")
-    secret = [path.name for path, (text, _mode) in wanted.items() if "geheim" in text]
-    assert secret == ["config.json"]
-    assert [mode for path, (_text, mode) in wanted.items() if path.name == "config.json"] == [0o600]
-    assert {"backup.py", "connection.py", "dump.py", "errors.py", "server.py"} <= {path.name for path in wanted}

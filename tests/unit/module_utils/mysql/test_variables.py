@@ -17,6 +17,7 @@ from ansible_collections.rightsize.webstack.plugins.module_utils.mysql.variables
     comparable,
     differing,
     literal,
+    names_in,
     render,
     settings_for,
     text,
@@ -209,3 +210,11 @@ def test_sizes_are_sent_as_numbers(value: Any, sent: Any) -> None:
 
 def test_small_numbers_are_no_sizes() -> None:
     assert (text(60), text(2 * MB), text(True), text(1.5)) == ("60", "2M", "ON", "1.5")
+
+
+def test_a_drop_in_says_which_variables_were_ours() -> None:
+    server = parse_version("11.8.9-MariaDB")
+    ours = {"max_connections": 44, "slow_query_log_file": "/a=b.log", "performance_schema": False}
+    assert names_in(render(ours, server, "note = of ours")) == list(ours)
+    assert names_in("; a = 1\n[mysqld]\nback-log=7\n\nskip\n") == ["back_log"]
+    assert names_in("") == []

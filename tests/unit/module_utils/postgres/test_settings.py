@@ -78,3 +78,19 @@ def test_booleans_of_the_inventory_are_written_as_postgresql_has_them() -> None:
 def test_what_only_a_start_reads_needs_a_restart_before_the_server_has_even_seen_it() -> None:
     (one,) = differing({"max_connections": 50}, [row("max_connections", "100", "integer", context="postmaster")])
     assert one["restart"]
+
+
+def test_a_setting_that_is_not_ours_any_more_waits_for_a_restart_too() -> None:
+    rows = [row("shared_buffers", "16384", "integer", "8kB", context="postmaster", pending_restart=True)]
+    pending = [{**one, "wanted": "256MB"} for one in rows]
+    pending.append({"name": "max_locks_per_transaction", "setting": "256", "unit": None, "wanted": "its default"})
+    found = differing({"shared_buffers": "256MB"}, rows, pending)
+    assert [one["name"] for one in found] == ["shared_buffers", "max_locks_per_transaction"], "each once"
+    assert found[1] == {
+        "name": "max_locks_per_transaction",
+        "wanted": "its default",
+        "live": "256",
+        "restart": True,
+        "source": "",
+        "setting": "256",
+    }

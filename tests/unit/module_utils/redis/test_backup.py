@@ -44,11 +44,3 @@ def test_an_unknown_name_is_answered_with_those_that_are_there(tmp_path: Path) -
 def test_where_there_is_none_it_says_so(tmp_path: Path) -> None:
     with pytest.raises(RedisError, match="there are: none"):
         backup.find(tmp_path / "missing", "latest")
-
-
-def test_two_runs_are_kept_apart(tmp_path: Path) -> None:
-    with backup.alone(tmp_path), pytest.raises(RedisError, match="another backup or restore is at work"):  # noqa: SIM117
-        with backup.alone(tmp_path):
-            pass
-    with backup.alone(tmp_path):
-        pass
