@@ -214,7 +214,7 @@ def test_small_numbers_are_no_sizes() -> None:
 
 def test_a_drop_in_says_which_variables_were_ours() -> None:
     server = parse_version("11.8.9-MariaDB")
-    ours = {"max_connections": 44, "slow_query_log_file": "/a=b.log", "performance_schema": False}
+    ours: dict[str, Any] = {"max_connections": 44, "slow_query_log_file": "/a=b.log", "performance_schema": False}
     assert names_in(render(ours, server, "note = of ours")) == list(ours)
     assert names_in("; a = 1\n[mysqld]\nback-log=7\n\nskip\n") == ["back_log"]
     assert names_in("") == []
