@@ -19,13 +19,13 @@ import requests
 import urllib3
 from support.app_traffic import Answer, AppTraffic, Ask
 from support.examples import app_variant, write_example
-from support.playbooks import address, answering, podman_exec, run_playbook, serving
+from support.playbooks import CHECKOUT, address, answering, podman_exec, run_playbook, serving
 from support.traffic import Report
 
 HOST = APP = "citas"
 DOMAIN = "citas.example.com"
 SECRETS = ("CITAS_SECRET_KEY", "CITAS_DATABASE_PASSWORD", "CITAS_OWNER_PASSWORD", "CITAS_REDIS_PASSWORD")
-MAX_SECONDS = 900.0
+MAX_SECONDS = 2400.0
 INDEXES = {"appointment_free", "appointment_day"}
 FORGET = """
 from django.core.cache import cache
@@ -33,6 +33,14 @@ client = cache._cache.get_client(None, write=True)
 for key in client.scan_iter("citas:1:throttle:*"):
     client.delete(key)
 """
+SPEND = """
+import time
+from django.contrib.auth.models import User
+for user in User.objects.all():
+    scope, spent = ("staff", 4990) if user.is_staff else ("user", 990)
+    cache.set(f"throttle:{scope}:{user.pk}:{int(time.time()) // 3600}", spent, 3600)
+"""
+"""Users have made all but ten of this hour's requests."""
 GUNICORN = re.compile(r"/srv/citas/releases/([^/]+)/venv/bin/gunicorn ")
 urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
 
@@ -156,8 +164,8 @@ def journey(tmp_path_factory: pytest.TempPathFactory, secrets: None) -> Journey:
         "idle_close_fails": False,
         "host": DOMAIN,
         "tls_verify": False,
-        "clients": 6,
-        "rate": 12,
+        "clients": 4,
+        "rate": 8,
         "max_seconds": MAX_SECONDS,
     }
     with AppTraffic(f"https://{address(HOST)}", ask_as(staff), **options) as traffic:
@@ -187,12 +195,13 @@ def after_the_guide(journey: Journey, tmp_path_factory: pytest.TempPathFactory) 
         variables["webstack_apps"][0]["migrate"].append("python manage.py seed")
 
     inventory = write_example(directory, "citas", change)
-    run_playbook("deploy", inventory).assert_ok()
+    # The guide's configuration has more connections; the journey has done without the restart that they take.
+    run_playbook("deploy", inventory, {"postgres_pgvector_restart": "when_required"}).assert_ok()
     return inventory
 
 
 def test_no_request_fails(journey: Journey) -> None:
-    journey.report.assert_clean(minimum_requests=2000)
+    journey.report.assert_clean(minimum_requests=1000)
 
 
 def test_the_process_table_has_the_workers_and_one_more(journey: Journey) -> None:
@@ -251,16 +260,32 @@ def test_an_hour_has_as_many_requests_as_the_guide_says(after_the_guide: Path) -
     now = time.gmtime()
     if (now.tm_min, now.tm_sec) >= (59, 30):  # the counters begin anew with the hour
         time.sleep(61 - now.tm_sec)
-    manage("shell", "--no-imports", "-c", FORGET)  # what an earlier run has used up
-    user = token("user", False)
-    statuses = [get("/api/services").status_code for __ in range(105)]
-    assert statuses == [200] * 100 + [429] * 5
-    with requests.Session() as session:
-        session.headers.update({"Host": DOMAIN, **user})
-        url = f"https://{address(HOST)}/api/services"
-        of_user = [session.get(url, verify=False, timeout=10).status_code for __ in range(1005)]
-    assert of_user == [200] * 1000 + [429] * 5
-    assert get("/api/services", headers=token("staff", True)).status_code == 200
+    users = [token("user", False), token("staff", True)]
+    manage("shell", "--no-imports", "-c", FORGET + SPEND)
+    try:
+        assert [get("/api/services").status_code for __ in range(105)] == [200] * 100 + [429] * 5
+        for headers in users:
+            assert [get("/api/services", headers=headers).status_code for __ in range(13)] == [200] * 10 + [429] * 3
+        assert int(get("/api/services").headers["Retry-After"]) <= 3600
+    finally:
+        manage("shell", "--no-imports", "-c", FORGET)
+
+
+def test_a_list_is_forgotten_when_it_changes_or_by_hand(after_the_guide: Path) -> None:
+    """By hand as the documentation says it, which FLUSHDB would do to the other apps' keys as well."""
+    staff = token("staff", True)
+
+    def cached() -> str:
+        return get("/api/services", headers=staff).headers["X-Cache"]
+
+    assert [cached(), cached()][1] == "hit"
+    manage("shell", "--no-imports", "-c", "from bookings.models import Service; Service.objects.first().save()")
+    assert [cached(), cached()] == ["miss", "hit"]
+    guide = (CHECKOUT / "docs" / "from-guide-to-playbook.md").read_text(encoding="utf-8")
+    (command,) = re.findall(r"`(redis-cli -u [^`]+)`", guide)
+    in_environment = f". /srv/{APP}/current/etc/environment; {command}".replace("\\|", "|")
+    podman_exec(HOST, "sh", "-c", in_environment)
+    assert [cached(), cached()] == ["miss", "hit"]
 
 
 def test_a_resource_is_booked_once(after_the_guide: Path) -> None:
