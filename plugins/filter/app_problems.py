@@ -82,6 +82,7 @@ def _problems(app: Mapping[str, Any], where: str) -> Iterator[str]:
     yield from _health_problems(app.get("health"), f"{where}.health")
     yield from _migration_problems(app.get("migrate") or [], f"{where}.migrate")
     yield from _rate_problems(app.get("rate_limits") or [], f"{where}.rate_limits")
+    yield from _metrics_problems(app.get("metrics") or {}, f"{where}.metrics")
     try:
         parse_checks(app.get("checks") or [], f"{where}.checks")
     except ProbeError as error:
@@ -163,6 +164,14 @@ def _rate_problems(limits: Sequence[Mapping[str, Any]], where: str) -> Iterator[
             yield f"{where}[{index}].rate: {limit['rate']!r} is not a rate; write 10r/s or 100r/m"
         if not URL_PATH.fullmatch(limit.get("path", "/")):
             yield f"{where}[{index}].path: {limit['path']!r} is not a path; write one such as /login"
+
+
+def _metrics_problems(metrics: Mapping[str, Any], where: str) -> Iterator[str]:
+    named = [("path", metrics["path"])] if metrics.get("path") else []
+    named += [(f"leave_out[{index}]", path) for index, path in enumerate(metrics.get("leave_out") or [])]
+    for key, path in named:
+        if not URL_PATH.fullmatch(str(path)):
+            yield f"{where}.{key}: {path!r} is not a path; write one such as /metrics"
 
 
 class FilterModule:

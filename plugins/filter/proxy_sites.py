@@ -88,8 +88,11 @@ def _site(
     if trusted:
         site.pop("tls", None)
         site["trusted_proxies"] = list(trusted)
+    # What workers count is collected on the host where they run.
+    metrics = {} if addresses or not (app.get("metrics") or {}).get("path") else {"metrics": app["metrics"]["path"]}
     return {
         **site,
+        **metrics,
         "name": app["name"],
         "domains": domains(app),
         "servers": [f"{address}:80" for address in addresses] or [f"unix:/run/{app['name']}/live.sock"],

@@ -67,6 +67,12 @@ options:
     type: str
     choices: [when_required, never]
     default: when_required
+  monitored:
+    description:
+      - Whether there is a user C(webstack_metrics) who reads figures and no keys. Its password is of the host's own
+        making, in a file beside the administrator's (C(…-metrics.env)) that only root can read, for C(EnvironmentFile).
+    type: bool
+    default: false
   unit_drop_in:
     description: Text of the unit's drop-in, with C(@DIGEST@) for a digest of itself.
     type: str
@@ -159,6 +165,7 @@ def main() -> None:
                 "no_log": False,
             },
             "restart": {"type": "str", "choices": ["when_required", "never"], "default": "when_required"},
+            "monitored": {"type": "bool", "default": False},
             "unit_drop_in": {"type": "str", "required": True},
             "memory_max_mb": {"type": "int"},
             "server": SERVER_SPEC,
@@ -175,6 +182,7 @@ def main() -> None:
             memory_max_mb=options["memory_max_mb"],
             keep_previous=options["previous_passwords"] == "keep",
             may_restart=options["restart"] == "when_required",
+            monitored=options["monitored"],
         )
         result = bring_about(Server.of(options["server"]), wanted, module.check_mode)
     except StoreError as error:

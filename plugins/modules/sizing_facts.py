@@ -55,9 +55,10 @@ options:
   services:
     description:
       - The services on this host. One that is not named gets nothing, and what it would take is the others'.
+      - V(metrics) are the exporters of the role C(metrics), the host's and one for each of the others that has one.
     type: list
     elements: str
-    choices: [nginx, redis, postgres, mysql, pgbouncer]
+    choices: [nginx, redis, postgres, mysql, pgbouncer, metrics]
     default: []
   reserves:
     description:
@@ -179,7 +180,7 @@ def main() -> None:
             "services": {
                 "type": "list",
                 "elements": "str",
-                "choices": ["nginx", "redis", "postgres", "mysql", "pgbouncer"],
+                "choices": ["nginx", "redis", "postgres", "mysql", "pgbouncer", "metrics"],
                 "default": [],
             },
             "reserves": {"type": "raw", "default": {}},

@@ -13,6 +13,10 @@ from hashlib import sha256
 from .errors import RedisError
 
 ADMINISTRATOR = "webstack"
+#: Who asks for metrics, where they are asked for.
+MONITOR = "webstack_metrics"
+#: Figures alone. Neither the configuration nor what others have asked for (SLOWLOG GET) can be read.
+MONITOR_COMMANDS = ("+client|setname", "+info", "+latency|histogram", "+latency|latest", "+ping", "+slowlog|len")
 SHORTEST_PASSWORD = 12
 #: All that Redis can do, except what reaches beyond a user's own keys. INFO is asked for by many libraries.
 APP_COMMANDS = ("+@all", "-@admin", "-@dangerous", "+info")
@@ -58,10 +62,10 @@ def read_users(entries: Sequence[Mapping[str, object]]) -> tuple[User, ...]:
 def read_user(entry: Mapping[str, object], where: str) -> User:
     """Check one user. Raises ``RedisError`` that says ``where``."""
     name, password = str(entry["name"]), str(entry["password"])
-    if not _NAME.fullmatch(name) or name in ("default", ADMINISTRATOR):
+    if not _NAME.fullmatch(name) or name in ("default", ADMINISTRATOR, MONITOR):
         raise RedisError(
-            f"{where}.name: {name!r} cannot be a user; use letters, digits, '_' and '-', and neither default nor "
-            f"{ADMINISTRATOR}, which are the role's own"
+            f"{where}.name: {name!r} cannot be a user; use letters, digits, '_' and '-', and none of default, "
+            f"{ADMINISTRATOR} and {MONITOR}, which are the role's own"
         )
     if len(password) < SHORTEST_PASSWORD:
         raise RedisError(
@@ -76,6 +80,11 @@ def read_user(entry: Mapping[str, object], where: str) -> User:
         if not _COMMAND.fullmatch(command):
             raise RedisError(f"{where}.commands: {command!r} is not a rule; write +COMMAND, -COMMAND or +@CATEGORY")
     return User(name, sha256(password.encode()).hexdigest(), keys or (f"{name}:*",), (*APP_COMMANDS, *commands))
+
+
+def monitor(password: str) -> User:
+    """Return the user that reads figures and no keys."""
+    return User(MONITOR, sha256(password.encode()).hexdigest(), (), MONITOR_COMMANDS)
 
 
 def _words(value: object) -> tuple[str, ...]:

@@ -45,7 +45,9 @@ LOAD_SECONDS = 600.0
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the inventory and the plan ask for. ``unit_text`` is the drop-in, with @DIGEST@ for its own digest."""
+    """What the inventory and the plan ask for. ``unit_text`` is the drop-in, with @DIGEST@ for its own digest;
+    ``monitored`` whether there is a user that reads figures.
+    """
 
     settings: Mapping[str, object]
     users: tuple[acl.User, ...]
@@ -53,6 +55,7 @@ class Wanted:
     memory_max_mb: int | None
     keep_previous: bool = True
     may_restart: bool = True
+    monitored: bool = False
 
     @property
     def appends(self) -> bool:
@@ -116,12 +119,13 @@ def bring_about(server: Server, wanted: Wanted, check_mode: bool) -> dict[str, A
     found = look(server)
     refuse_stranger(server, found)
     admin = digest(password)
-    new_files[server.acl] = acl.acl_file(wanted.users, admin, _held(server, found), wanted.keep_previous)
+    users, monitor_changes = _with_monitor(server, wanted, check_mode)
+    new_files[server.acl] = acl.acl_file(users, admin, _held(server, found), wanted.keep_previous)
     # Without a password yet, a dry run has no way into a scratch server.
     understood = try_out(server, new_files[server.config], new_files[server.acl]) if password else Understood({}, {})
     todo = plan(server, wanted, found, new_files, understood)
     result = _report(server, found, todo, new_files)
-    result["changed"] = not todo.nothing or not before
+    result["changed"] = not todo.nothing or not before or monitor_changes
     _refuse_to_starve(found, understood)
     if not check_mode and not todo.nothing:
         _carry_out(server, wanted, found, todo)
@@ -132,6 +136,19 @@ def bring_about(server: Server, wanted: Wanted, check_mode: bool) -> dict[str, A
     result["restarted"] = bool(todo.restart) and wanted.may_restart
     result["live"] = [] if result["restarted"] else sorted(todo.live)
     return result
+
+
+def _with_monitor(server: Server, wanted: Wanted, check_mode: bool) -> tuple[tuple[acl.User, ...], bool]:
+    """Return the users, with the one that reads figures where it is wanted, and whether its password changes."""
+    password = server.monitor_password()
+    if not wanted.monitored:
+        if password and not check_mode:
+            server.monitor.unlink()
+        return wanted.users, password is not None
+    made = password is None
+    if password is None:
+        password = "" if check_mode else server.make_monitor_password()
+    return (*wanted.users, acl.monitor(password)), made
 
 
 def look(server: Server) -> Found:

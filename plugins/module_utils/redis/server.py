@@ -112,6 +112,25 @@ class Server:
         write(self.password, password + "\n", 0o600)
         return password
 
+    @property
+    def monitor(self) -> Path:
+        """Return the file with the password of the user that reads figures, as systemd's EnvironmentFile= wants it."""
+        return self.password.with_name(self.password.name.replace("-admin.password", "-metrics.env"))
+
+    def monitor_password(self) -> str | None:
+        """Return the password of the user that reads figures; ``None`` when there is none yet."""
+        try:
+            return self.monitor.read_text(encoding="utf-8").strip().partition("REDIS_PASSWORD=")[2] or None
+        except OSError:
+            return None
+
+    def make_monitor_password(self) -> str:
+        """Make one in a file that only root can read."""
+        password = secrets.token_urlsafe(32)
+        self.monitor.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        write(self.monitor, f"REDIS_PASSWORD={password}\n", 0o600)
+        return password
+
     def connect(self) -> Client:
         """Return an administrator's connection. Raises ``ServerDownError``, ``LoginError``."""
         client = Client(self.socket)

@@ -40,6 +40,9 @@ SERVICE_NEEDS: Mapping[str, Need] = {
     "pgbouncer": Need(floor_mb=16, weight=1, cpu=0.02, cap_mb=256),
     "mysql": Need(floor_mb=256, weight=35, cpu=0.25),
 }
+#: What each exporter of metrics may use (MiB): about twice what Debian's were seen to use while they were asked without
+#: a pause. They do not grow with the host, so they have no part in what is left.
+EXPORTERS_MB: Mapping[str, int] = {"node": 40, "nginx": 32, "redis": 32, "postgres": 40, "mysql": 40, "apps": 32}
 APPS_WEIGHT = 40
 PAGE_CACHE_WEIGHT = 25
 #: Apps grow beyond two workers only while this fraction of the divided memory stays page cache.
@@ -91,6 +94,19 @@ def step_up(mb: int) -> int:
     return -(-mb // step) * step
 
 
+def exporters_mb(workload: HostWorkload) -> dict[str, int]:
+    """Return the memory limit of each exporter on a host that carries ``workload``; the host's own is always there."""
+    watched = {"node", *workload.services, *(["apps"] if workload.apps else [])}
+    return {name: mb for name, mb in EXPORTERS_MB.items() if name in watched}
+
+
+def needs_of(workload: HostWorkload) -> dict[str, Need]:
+    """Return what each of a host's services takes; the exporters of metrics count for those that they watch."""
+    metrics = Need(floor_mb=sum(exporters_mb(workload).values()), weight=0, cpu=0.0)
+    needs = {**SERVICE_NEEDS, "metrics": metrics}
+    return {name: needs[name] for name in workload.services}
+
+
 def divide_memory(
     usable_mb: int, huge_pages_mb: int, workload: HostWorkload, apps_floor_mb: int, apps_first_mb: int
 ) -> MemoryShares:
@@ -107,7 +123,7 @@ def divide_memory(
             "reserve less, or use a larger host"
         )
     left = planned - system - workload.reserved_memory_mb - huge_pages_mb
-    needs = {name: SERVICE_NEEDS[name] for name in workload.services}
+    needs = needs_of(workload)
     surplus = left - sum(need.floor_mb for need in needs.values())
     if surplus < apps_floor_mb:
         taken = {"operating system": system, "huge pages": huge_pages_mb}
@@ -139,7 +155,7 @@ def _too_small(
     usable_mb: int, taken: Mapping[str, int], workload: HostWorkload, apps_floor_mb: int, missing_mb: int
 ) -> str:
     needs = {**taken, "webstack_reserves.memory_mb": workload.reserved_memory_mb}
-    needs.update({name: SERVICE_NEEDS[name].floor_mb for name in workload.services})
+    needs.update({name: need.floor_mb for name, need in needs_of(workload).items()})
     needs[f"one worker of each app ({', '.join(app.name for app in workload.apps)})"] = apps_floor_mb
     parts = [f"{name} {mb}" for name, mb in needs.items() if mb]
     return (
@@ -157,7 +173,7 @@ def share_cpus(cpu: Cpu, workload: HostWorkload) -> CpuShare:
             f"webstack_reserves.cpus: {workload.reserved_cpus:g} leaves nothing of this host's {cpu.capacity:.2f} "
             "cores' worth; reserve less, or use a larger host"
         )
-    fractions = {name: SERVICE_NEEDS[name].cpu for name in workload.services}
+    fractions = {name: need.cpu for name, need in needs_of(workload).items() if need.cpu}
     share = 1 - sum(fractions.values())
     text = f"{cpu.capacity:.2f} cores' worth"
     if workload.reserved_cpus:
@@ -172,7 +188,7 @@ def service_cpus(service: str, cpu: Cpu, workload: HostWorkload) -> float:
     left = cpu.capacity - workload.reserved_cpus
     if workload.apps:
         return left * SERVICE_NEEDS[service].cpu
-    return left * (1 - sum(SERVICE_NEEDS[name].cpu for name in workload.services if name != service))
+    return left * (1 - sum(need.cpu for name, need in needs_of(workload).items() if name != service))
 
 
 def memory_lines(shares: MemoryShares, apps: Mapping[str, int]) -> tuple[MemoryLine, ...]:

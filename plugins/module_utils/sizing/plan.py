@@ -15,6 +15,7 @@ from .connections import Admission, Pool
 from .errors import SizingError
 from .host_warnings import warn_about
 from .kernel import plan_kernel
+from .metrics import plan_metrics
 from .nginx import plan_nginx
 from .placement import place
 from .redis import plan_redis
@@ -55,7 +56,7 @@ def plan(hardware: Hardware, workload: HostWorkload) -> Plan:
     apps, pools = _plan_apps(host, allocations, admissions)
     memory = budget.memory_lines(host.shares, {name: app.memory_max_mb for name, app in apps.items()})
     services = _plan_services(host, list(apps.values()), pools, memory)
-    _note_memory(memory, host.shares, sheet)
+    _note_memory(memory, host.shares, budget.exporters_mb(workload), sheet)
     sheet.reject_unused()
     users = {*workload.services, *(["apps"] if workload.apps else [])}
     warn_about(hardware, memory, host.shares.usable_mb, users, sheet)
@@ -121,6 +122,8 @@ def _plan_services(
         own = connections.open_to(pools, host.workload.apps, "mysql")
         clients = connections.needed("mysql", own, host.workload)
         services["mysql"] = mysql.plan_mysql(hardware, lines["mysql"], clients, sheet)
+    if "metrics" in lines:
+        services["metrics"] = plan_metrics(host.workload, sheet)
     services["kernel"] = plan_kernel(hardware, services, apps, sheet)
     return services
 
@@ -150,13 +153,16 @@ def _plan_postgres(host: _Host, pools: Sequence[Pool], memory: Sequence[MemoryLi
     return services
 
 
-def _note_memory(memory: Sequence[MemoryLine], shares: budget.MemoryShares, sheet: Sheet) -> None:
+def _note_memory(
+    memory: Sequence[MemoryLine], shares: budget.MemoryShares, exporters: Mapping[str, int], sheet: Sheet
+) -> None:
     texts = {
         "operating system": f"{budget.SYSTEM_FLOOR_MB} + {budget.SYSTEM_FRACTION:.0%} of {shares.planned_mb} MB "
         f"({shares.usable_mb} rounded down), {budget.SYSTEM_CAP_MB} at most",
         "reserved": "given by webstack_reserves.memory_mb",
         "huge pages": "set aside by vm.nr_hugepages, used by nothing planned here",
         "page cache": "what remains; files are cached in it",
+        "metrics": "the limits of its exporters: " + " + ".join(f"{name} {mb}" for name, mb in exporters.items()),
     }
     for line in memory:
         need = budget.SERVICE_NEEDS.get(line.consumer)

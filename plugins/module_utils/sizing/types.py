@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-SERVICES = ("mysql", "nginx", "pgbouncer", "postgres", "redis")
+SERVICES = ("metrics", "mysql", "nginx", "pgbouncer", "postgres", "redis")
 DATABASES = ("postgres", "mysql")
 
 
@@ -189,6 +189,18 @@ class MysqlPlan:
     table_open_cache: int
     thread_cache_size: int
     performance_schema: bool
+
+
+@dataclass(frozen=True)
+class MetricsPlan:
+    """Memory limits (MiB) of the exporters of this host's metrics; None for one whose service is not here."""
+
+    node_memory_max_mb: int
+    nginx_memory_max_mb: int | None
+    redis_memory_max_mb: int | None
+    postgres_memory_max_mb: int | None
+    mysql_memory_max_mb: int | None
+    apps_memory_max_mb: int | None
 
 
 @dataclass(frozen=True)

@@ -43,12 +43,21 @@ def test_keys_and_commands_can_be_given() -> None:
     assert "~a:* ~b resetchannels &a:* &b -@all +@all -@admin -@dangerous +info +flushdb -@scripting" in text
 
 
+def test_who_reads_figures_sees_no_key_no_setting_and_nothing_that_others_asked_for() -> None:
+    text = acl.acl_file([acl.monitor(PASSWORD)], ADMIN, {}, keep_previous=True)
+    (line_of_it,) = [one for one in text.splitlines() if one.startswith("user webstack_metrics ")]
+    assert "~" not in line_of_it and "&" not in line_of_it and PASSWORD not in text
+    assert line_of_it.split(" -@all ")[1].split() == list(acl.MONITOR_COMMANDS)
+    assert not [rule for rule in acl.MONITOR_COMMANDS if "@" in rule or "config" in rule or rule == "+slowlog"]
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
         ({"name": "a b"}, ["users[0].name", "'a b'"]),
         ({"name": "default"}, ["users[0].name", "'default'", "the role's own"]),
         ({"name": "webstack"}, ["users[0].name", "'webstack'"]),
+        ({"name": "webstack_metrics"}, ["users[0].name", "'webstack_metrics'"]),
         ({"password": "short"}, ["users[0].password", "openssl rand"]),
         ({"keys": ["a b"]}, ["users[0].keys", "'a b'"]),
         ({"keys": [""]}, ["users[0].keys"]),

@@ -97,7 +97,7 @@ def test_a_bad_app_is_refused_by_its_variable(apps: Any, message: str) -> None:
         ({"overrides": {"gunicorn.a.wrokers": 2}}, "webstack_overrides['gunicorn.a.wrokers']: an app has no 'wrokers'"),
         ({"overrides": {"gunicorn.a.workers": "x"}}, "webstack_overrides['gunicorn.a.workers']: 'x' is not a whole"),
         ({"overrides": {"nginx.worker_processes": 0}}, "webstack_overrides['nginx.worker_processes']: 0 is too small"),
-        ({"services": ("apache",)}, "services: 'apache' is not one of mysql, nginx"),
+        ({"services": ("apache",)}, "services: 'apache' is not one of metrics, mysql, nginx"),
         ({"measured": {"a": "big"}}, "measured memory of a: 'big' is not a number above 0"),
     ],
 )

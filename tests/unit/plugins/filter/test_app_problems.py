@@ -39,6 +39,8 @@ MISTAKES: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "rate without a unit": ({"rate_limits": [{"rate": "10"}]}, ("rate_limits[0].rate", "'10'", "10r/s")),
     "rate of nothing": ({"rate_limits": [{"rate": "0r/s"}]}, ("rate_limits[0].rate", "'0r/s'")),
     "limit's path": ({"rate_limits": [{"rate": "1r/s", "path": "a"}]}, ("rate_limits[0].path", "'a'", "/login")),
+    "path of metrics": ({"metrics": {"path": "metrics"}}, ("metrics.path", "'metrics'", "/metrics")),
+    "path to leave out": ({"metrics": {"leave_out": ["/a b"]}}, ("metrics.leave_out[0]", "'/a b'")),
     "password of Redis": ({"redis": {"password": "short"}}, ("redis.password", "openssl")),
     "keys of Redis": ({"redis": {"password": "x" * 24, "keys": ["a b"]}}, ("redis.keys", "'a b'", "without spaces")),
     "check's status": ({"checks": [{"status": 99}]}, ("checks[0].status", "99")),
@@ -73,6 +75,7 @@ def test_the_value_of_a_secret_is_never_told(value: Any) -> None:
         {"health": {"path": "/", "status": 204, "timeout": 2, "host": "a"}},
         {"migrate": ["alembic upgrade head", {"run": "a", "undo": "b"}, {"run": "a"}]},
         {"rate_limits": [{"rate": "100r/m"}, {"path": "/login", "rate": "1r/s"}]},
+        {"metrics": {"path": "/metrics", "leave_out": ["/chat"], "p95_seconds": 0.5}},
         {"domain": None, "health": None, "checks": None, "migrate": None, "secrets": None},
     ],
 )

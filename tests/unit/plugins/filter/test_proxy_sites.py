@@ -34,6 +34,13 @@ def test_a_proxy_asks_nginx_on_every_app_host() -> None:
     assert site(app_hosts=hosts)["servers"] == ["one:80", "10.0.0.2:80", "10.0.0.3:80"]
 
 
+def test_what_an_app_counts_is_collected_where_it_runs() -> None:
+    app = {"metrics": {"path": "/metrics", "token": True}}
+    assert site(app)["metrics"] == "/metrics"
+    assert "metrics" not in site(app, app_hosts=[{"inventory_hostname": "one"}])
+    assert "metrics" not in site({"metrics": {"leave_out": ["/chat"]}})
+
+
 def test_a_host_that_is_gone_is_not_waited_for() -> None:
     assert site(app_hosts=[{"inventory_hostname": "one"}])["connect_timeout"] <= 3
     assert "connect_timeout" not in site(), "a socket on this host has the role's default"
