@@ -16,6 +16,7 @@ JOBS ?= 2
 # What make test runs, the longest first. A new scenario joins once it has passed whole.
 SCENARIOS := crash default handover workers faults small collection
 DEMO_PORT ?= 8088
+BOARD := .build/orangepi
 PYTHON_SOURCES := plugins tests molecule tools
 
 .PHONY: help
@@ -103,6 +104,13 @@ unit-root: setup-dev ## Those unit tests that need root: limits on control group
 molecule: setup-dev image ## Molecule scenarios on test hosts, two at a time (SCENARIO=name for one, JOBS=n)
 	@tools/as-root tools/run-scenarios --jobs $(if $(SCENARIO),1,$(JOBS)) $(or $(SCENARIO),$(SCENARIOS))
 
+.PHONY: orangepi
+orangepi: setup-dev ## Emulate a whole Orange Pi 5 Plus and deploy to it over SSH (an hour the first time, all in .build/orangepi)
+	@tools/install-packages board
+	@tools/as-root tests/board/build $(BOARD)
+	@tools/as-root tests/board/start $(BOARD)
+	@tools/as-root $(PY) tests/board/accept.py $(BOARD)
+
 .PHONY: bench
 bench: setup-dev image ## Time the playbooks against a single ping, on a test host of their own
 	@tools/as-root ansible-playbook tests/hosts/create.yml -e @tests/bench/host.yml
@@ -169,5 +177,6 @@ format: setup-dev ## Let ruff format and repair the Python code
 # --- and away --------------------------------------------------------------------------------------------------
 
 .PHONY: clean
-clean: ## Remove the containers, network and images that the other targets made
+clean: ## Remove the containers, network, images and the emulated board that the other targets made
+	@[ ! -d $(BOARD) ] || { tools/as-root tests/board/stop $(BOARD); tools/as-root rm -rf $(BOARD); }
 	@if command -v podman >/dev/null; then tools/as-root tools/remove-hosts; fi

@@ -98,7 +98,7 @@ def _body(openings: Iterable[Opening], ssh_ports: Sequence[int], interfaces: Seq
         "ct state { established, related } accept",
         "ct state invalid drop",
         *(f'iifname "{interface}" accept' for interface in interfaces),
-        "meta l4proto { 1, 58 } accept # ICMP and ICMPv6; names would need /etc/protocols",
+        "meta l4proto { 1, 58 } accept # ICMP and ICMPv6",  # their names would need /etc/protocols
         "udp sport 67 udp dport 68 accept # an address from DHCP",
         "ip6 saddr fe80::/10 udp dport 546 accept # and from DHCPv6",
         f"tcp dport {_set(map(str, ssh_ports))} accept # SSH",

@@ -31,7 +31,7 @@ def test_the_whole_of_it() -> None:
         "        ct state { established, related } accept\n"
         "        ct state invalid drop\n"
         '        iifname "lo" accept\n'
-        "        meta l4proto { 1, 58 } accept # ICMP and ICMPv6; names would need /etc/protocols\n"
+        "        meta l4proto { 1, 58 } accept # ICMP and ICMPv6\n"
         "        udp sport 67 udp dport 68 accept # an address from DHCP\n"
         "        ip6 saddr fe80::/10 udp dport 546 accept # and from DHCPv6\n"
         "        tcp dport { 22, 2222 } accept # SSH\n"
