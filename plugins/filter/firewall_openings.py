@@ -18,7 +18,7 @@ version_added: 0.1.0
 author: The rightsize.webstack authors
 description:
   - Sites are open to everybody on the proxies, or on the app hosts where there is no proxy. App hosts behind proxies
-    are open to these, the hosts of the stores to the app hosts.
+    are open to these, the hosts of the stores to the app hosts, exporters of metrics to C(metrics_scrapers).
 options:
   _input:
     description: The list webstack_apps.
@@ -57,6 +57,8 @@ STORES = (
     ("pgbouncer", "postgres_pgvector_pgbouncer_port", 6432),
     ("mysql", "", 3306),
 )
+#: Between these are the ports of all of Debian's Prometheus exporters that the collection uses.
+EXPORTERS = "9100-9187"
 
 
 def firewall_openings(
@@ -78,6 +80,9 @@ def firewall_openings(
         if host in groups.get(group, []) and clients:
             port = hostvars[host].get(variable) or usual
             found.append({"port": str(port), "from": clients, "purpose": group})
+    scrapers = hostvars[host].get("metrics_scrapers")
+    if scrapers and hostvars[host].get("webstack_metrics"):
+        found.append({"port": EXPORTERS, "from": list(scrapers), "purpose": "metrics"})
     return found
 
 

@@ -14,7 +14,8 @@ HOSTVARS: dict[str, dict[str, Any]] = {
     "one": {"inventory_hostname": "one", "ansible_host": "192.0.2.1"},
     "two": {"inventory_hostname": "two", "ansible_host": "two.example.com", "webstack_address": "10.0.0.2"},
     "edge": {"inventory_hostname": "edge"},
-    "store": {"inventory_hostname": "store", "redis_port": 6380},
+    "store": {"inventory_hostname": "store", "redis_port": 6380, "metrics_scrapers": ["10.0.0.50"]},
+    "watched": {"inventory_hostname": "watched", "webstack_metrics": True, "metrics_scrapers": ["10.0.0.50"]},
 }
 
 
@@ -37,3 +38,8 @@ def test_behind_a_proxy_apps_are_for_the_proxy_and_stores_for_the_apps() -> None
     assert openings("one", **groups) == [("80", ["edge"]), ("8080", ["edge"])]
     assert openings("store", **groups) == [("6380", ["192.0.2.1", "10.0.0.2"])]
     assert openings("two", **groups) == [("80", ["edge"]), ("8080", ["edge"]), ("3306", ["192.0.2.1"])]
+
+
+def test_metrics_are_for_those_who_collect_them() -> None:
+    assert openings("watched", redis=["watched"]) == [("9100-9187", ["10.0.0.50"])]
+    assert openings("store", redis=["store"]) == []
