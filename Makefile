@@ -122,6 +122,11 @@ bench-sizing: setup-dev image ## Compare planned worker counts with the best (ha
 	@tools/install-packages load
 	@tools/as-root $(PY) tests/bench/sizing.py --shapes $(SHAPES) --workloads $(WORKLOADS)
 
+.PHONY: bench-guides
+bench-guides: setup-dev image ## Measure what the guides promise, before and after (half an hour; GUIDES="feed", QUICK=1 for a try)
+	@tools/install-packages load
+	@tools/as-root $(PY) tests/bench/guides.py --guides $(GUIDES) $(if $(QUICK),--quick)
+
 # --- linters ---------------------------------------------------------------------------------------------------
 
 LINTERS := lint-yaml lint-ansible lint-python lint-changelog lint-docs sanity galaxy-import
