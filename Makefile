@@ -127,6 +127,11 @@ bench-guides: setup-dev image ## Measure what the guides promise, before and aft
 	@tools/install-packages load
 	@tools/as-root $(PY) tests/bench/guides.py --guides $(GUIDES) $(if $(QUICK),--quick)
 
+.PHONY: bench-data
+bench-data: setup-dev image ## Compare the stores with defaults and public tuners (half an hour; SECTIONS="postgres mysql" for some, QUICK=1 to try)
+	@tools/install-packages load
+	@tools/as-root $(PY) tests/bench/data.py --sections $(SECTIONS) $(if $(QUICK),--quick)
+
 # --- linters ---------------------------------------------------------------------------------------------------
 
 LINTERS := lint-yaml lint-ansible lint-python lint-changelog lint-docs sanity galaxy-import

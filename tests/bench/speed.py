@@ -78,7 +78,7 @@ def rounds(count: int, scratch: Path) -> dict[str, list[Timed]]:
     """Measure every playbook ``count`` times, one after another in each round."""
     times: dict[str, list[Timed]] = defaultdict(list)
     inventory = write_inventory(scratch / "inventory", HOST, {"source": {"path": str(scratch / "app")}})
-    plays = {name: _play(scratch, name, task) for name, task in PLAYS.items()}
+    plays = {name: write_play(scratch, name, task) for name, task in PLAYS.items()}
     source = variant(scratch / "app")
     print("deploying for the first time ...", flush=True)
     measure(PLAYBOOKS / "deploy.yml", inventory)
@@ -96,7 +96,8 @@ def rounds(count: int, scratch: Path) -> dict[str, list[Timed]]:
     return times
 
 
-def _play(scratch: Path, name: str, task: str) -> Path:
+def write_play(scratch: Path, name: str, task: str) -> Path:
+    """Write a playbook of one task."""
     path = scratch / f"{name}.yml"
     path.write_text(f"- hosts: all\n  gather_facts: false\n  become: true\n  tasks:\n    - {task}\n", encoding="utf-8")
     return path
