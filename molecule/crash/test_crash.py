@@ -21,6 +21,7 @@ from support.playbooks import (
     DOMAIN,
     Result,
     address,
+    answering,
     container,
     finish_playbook,
     podman_exec,
@@ -44,7 +45,8 @@ SLOW_START = (
 
 app = FastAPI(on_startup=[wait], """,
 )
-SLOW_CHECK = [{"name": "slow", "path": "/slow?seconds=5"}]
+# A busy or halted host may take its time, too.
+SLOW_CHECK = [{"name": "slow", "path": "/slow?seconds=5", "max_seconds": 60}]
 
 # How the host looks at each moment, as a shell condition; $OLD is the release that serves, MARK is older than the run.
 MOMENTS = {
@@ -195,9 +197,10 @@ def test_a_killed_deploy_harms_nobody_and_the_next_heals(serves: str, tmp_path: 
         podman_exec(CRASH, "flock", "--timeout", "60", LOCK, "true")
         run_playbook("deploy", hosts).assert_ok()
         users.wait(DRAIN_SECONDS + 1)
-    report = users.report()
-    report.assert_clean(minimum_requests=500)
-    assert report.versions[-1] == version == version_of(CRASH, current(CRASH))
+        # Not the order in which releases answered: one that was away for a moment is not listed twice.
+        assert answering(users) == {current(CRASH)}
+    users.report().assert_clean(minimum_requests=500)
+    assert version_of(CRASH, current(CRASH)) == version
     assert_healed(CRASH)
 
 
