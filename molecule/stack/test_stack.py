@@ -553,7 +553,8 @@ def test_mysqltuner_finds_nothing_that_has_no_answer(pressure: Pressure) -> None
     podman_exec(HOST, *environment, "apt-get", "-qq", "install", "-y", "--no-install-recommends", "mysqltuner")
     # Version 2.6 divides by a variable that is 0 in MariaDB 11.8 and ends there. This is all that is changed of it.
     script = "sed 's/!defined( $myvar{.innodb_buffer_pool_chunk_size.} )/!$myvar{innodb_buffer_pool_chunk_size}/' "
-    script += "/usr/bin/mysqltuner | perl - --nocolor --noinfo --nondedicated --forcemem 2048 --forceswap 0"
+    script += "/usr/bin/mysqltuner > /tmp/mysqltuner.pl; "
+    script += "perl /tmp/mysqltuner.pl --nocolor --noinfo --nondedicated --forcemem 2048 --forceswap 0"
     output = shell(script)
     assert "General recommendations" in output, output
     findings, advice = output.split("-------- Recommendations")

@@ -191,7 +191,8 @@ class MariaDb(Store):
     # Version 2.6 divides by a variable that is 0 in MariaDB 11.8 and ends there.
     tuner = (
         "sed 's/!defined( $myvar{.innodb_buffer_pool_chunk_size.} )/!$myvar{innodb_buffer_pool_chunk_size}/' "
-        f"/usr/bin/mysqltuner | perl - --nocolor --forcemem {MEMORY_MB} --forceswap 0"
+        "/usr/bin/mysqltuner > /tmp/mysqltuner.pl; "
+        f"perl /tmp/mysqltuner.pl --nocolor --forcemem {MEMORY_MB} --forceswap 0"
     )
 
     def __init__(self, scale: Scale) -> None:
