@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 import requests
+from support.memory import killed_for_memory
 from support.playbooks import (
     DOMAIN,
     Result,
@@ -91,18 +92,6 @@ def processes(host: str) -> set[str]:
     """Return the workers and masters of the app, each with when it was started."""
     listed = podman_exec(host, "ps", "-u", "demo", "-o", "pid=,lstart=", check=False).stdout
     return set(listed.splitlines())
-
-
-def killed_for_memory(host: str) -> list[str]:
-    """Return what the kernel's counters and the journal say about processes killed for memory."""
-    groups = podman_exec(
-        host, "find", "/sys/fs/cgroup/", "(", "-name", "memory.oom_control", "-o", "-name", "memory.events", ")",
-        "-exec", "grep", "-H", "^oom_kill ", "{}", "+", check=False,
-    ).stdout.splitlines()  # fmt: skip
-    assert groups, "no control group counts kills here: this proves nothing"
-    journal = podman_exec(host, "journalctl", "--no-pager", "--output=cat").stdout.splitlines()
-    said = [line for line in journal if re.search(r"out of memory|oom-kill|OOM killer", line, re.IGNORECASE)]
-    return [line for line in groups if not line.endswith(" 0")] + said
 
 
 def mode(host: str) -> dict[str, str]:
