@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..files import write_atomically
 from .rules import REMOVE, TABLE, FirewallError, mark_of
 
 NFT = "/usr/sbin/nft"
@@ -201,7 +202,4 @@ def _link(path: Path) -> str:
 
 def _write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_name(f".{path.name}.new")
-    scratch.write_text(text, encoding="utf-8")
-    scratch.chmod(0o644)
-    scratch.replace(path)
+    write_atomically(path, text, 0o644)

@@ -6,12 +6,12 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..files import write_atomically
 from .errors import MetricsError
 
 TABLE = ("inet", "webstack_metrics")
@@ -87,14 +87,9 @@ def read(path: Path) -> tuple[str, int] | None:
 
 
 def write(path: Path, text: str, mode: int) -> None:
-    """Replace a file at once."""
+    """Replace a file at once, and make its directory if it is not there."""
     path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    part.unlink(missing_ok=True)
-    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as handle:
-        handle.write(text)
-    part.chmod(mode)
-    part.replace(path)
+    write_atomically(path, text, mode)
 
 
 def remove(path: Path) -> None:
