@@ -324,6 +324,8 @@ def test_a_server_that_is_down_is_named_or_started(tmp_path: Path, inventory: Pa
     )
     verified = run_playbook("verify", inventory).assert_failed("WRONG  mysql", "no server answers")
     assert CANARY not in verified.stdout
+    assert run_playbook("provision", inventory, check=True).assert_ok().recap[HOST]["changed"] > 0
+    assert shell(f"systemctl is-active {UNIT}", check=False) == "inactive\n"
     run_playbook("provision", inventory).assert_ok()
     assert variable("max_connections") == "44"
 

@@ -394,6 +394,8 @@ def test_a_server_that_is_down_is_seen_and_started(tmp_path: Path) -> None:
     podman_exec(HOST, "systemctl", "stop", UNIT)
     inventory(tmp_path)
     run_playbook("verify", tmp_path).assert_failed("WRONG", "PostgreSQL does not answer", UNIT)
+    assert run_playbook("provision", tmp_path, check=True).assert_ok().recap[HOST]["changed"] > 0
+    assert podman_exec(HOST, "systemctl", "is-active", UNIT, check=False).stdout != "active\n"
     provision(tmp_path, **ALLOWED).assert_ok()
     run_playbook("verify", tmp_path).assert_ok()
 

@@ -56,11 +56,17 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+archives:
+  description: Paths of the packed sources that are on the host, so that they need not be sent again.
+  type: list
+  elements: str
+  returned: success
+  sample: [/srv/agente/incoming/8f14e45fceea167a.tar.gz]
 """
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.rightsize.webstack.plugins.module_utils.release.errors import ReleaseError
-from ansible_collections.rightsize.webstack.plugins.module_utils.release.home import Home, prepare
+from ansible_collections.rightsize.webstack.plugins.module_utils.release.home import Home, archives, prepare
 from ansible_collections.rightsize.webstack.plugins.module_utils.release.layout import Layout, check_app_name
 
 
@@ -81,7 +87,7 @@ def main() -> None:
         done = prepare(home, module.check_mode)
     except ReleaseError as error:
         module.fail_json(msg=str(error))
-    module.exit_json(changed=done.changed, diff=done.diff)
+    module.exit_json(changed=done.changed, diff=done.diff, archives=archives(layout))
 
 
 if __name__ == "__main__":

@@ -95,6 +95,11 @@ def prepare(home: Home, dry: bool, create_users: Callable[[Path], None] | None =
     return done
 
 
+def archives(layout: Layout) -> list[str]:
+    """Return the paths of the packed sources that were sent to this host; none before its first deploy."""
+    return sorted(str(path) for path in layout.incoming.glob("*.tar.gz"))
+
+
 def users_text(app: str) -> str:
     """Declare the user that runs an app's releases and the one that builds those of all apps (sysusers.d)."""
     return (

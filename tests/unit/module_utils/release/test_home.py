@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.rightsize.webstack.plugins.module_utils.release import home as home_module
 from ansible_collections.rightsize.webstack.plugins.module_utils.release.errors import ReleaseError
-from ansible_collections.rightsize.webstack.plugins.module_utils.release.home import Home, Prepared, prepare
+from ansible_collections.rightsize.webstack.plugins.module_utils.release.home import Home, Prepared, archives, prepare
 from ansible_collections.rightsize.webstack.plugins.module_utils.release.layout import Layout
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="gives files to other users, which only root may")
@@ -100,6 +100,14 @@ def test_missing_users_are_created_from_the_declaration(home: Home, reloads: lis
     assert len(asked) == 1
     assert "u webstack-build - " in asked[0]
     assert "u daemon - " in asked[0]
+
+
+def test_what_was_sent_is_named_once_it_is_whole(home: Home, reloads: list[tuple[str, ...]]) -> None:
+    assert archives(home.layout) == []
+    prepare(home, False, no_users)
+    for name in ("b.tar.gz", "a.tar.gz", ".ansible_tmp.a.tar.gz.part"):
+        (home.layout.incoming / name).touch()
+    assert archives(home.layout) == [str(home.layout.incoming / name) for name in ("a.tar.gz", "b.tar.gz")]
 
 
 def test_an_unknown_group_is_refused_before_anything_is_touched(home: Home, tmp_path: Path) -> None:
