@@ -141,6 +141,7 @@ def first_requests(scratch: Path, version: str, warm: bool) -> bool:
     """Release a version with users at work; return whether its first answers took no longer than those before them."""
     # A worker that is replaced meanwhile would be cold as well.
     inventory = inventory_of(scratch / version, version, warm=warm, app={"max_requests": 0})
+    run_playbook("provision", inventory).assert_ok()  # nginx keeps connections to an app that replaces no workers
     with traffic() as users:
         users.wait(3)
         run_playbook("deploy", inventory).assert_ok()

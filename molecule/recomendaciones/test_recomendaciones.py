@@ -28,7 +28,7 @@ DOMAIN = "feed.example.com"
 PATH = "/api/search/total"
 PHASES = ("indexes", "pooling", "workers")
 #: The guide's 100 users at once are for its own hardware; these pause as long and hold on a machine that does more.
-LOAD = {"load_users": 30, "load_seconds": 10}
+LOAD = {"load_users": 20, "load_seconds": 10}
 #: What the guide's server has of connections after its second phase, and under load after its third.
 CONNECTIONS = {"pooling": 30, "workers": 50, "all at once": 50}
 #: Milliseconds, of the guide; the names are those of the header Server-Timing.

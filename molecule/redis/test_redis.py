@@ -270,10 +270,14 @@ def test_a_limit_below_what_is_held_is_refused(tmp_path: Path) -> None:
 
 def test_a_server_that_is_down_is_started_with_its_data(good: Path) -> None:
     as_app("SET", "demo:c", "kept")
+    # Together, as the server writes them to its file: it asks for each whether who reads it back may do that.
+    as_app("EVAL", "redis.call('SET', KEYS[1], 'kept') redis.call('SET', KEYS[2], 'kept')", "2", "demo:d", "demo:e")
+    with connection() as ask:
+        assert [ask("MULTI"), ask("SET demo:f kept"), ask("EXEC")] == ["OK", "QUEUED", "OK"]
     time.sleep(1.2)  # what a store may lose is the last second
     shell(f"systemctl kill --signal=KILL {UNIT}; systemctl stop {UNIT}")
     run_playbook("provision", good).assert_ok()
-    assert as_app("GET", "demo:c") == "kept"
+    assert as_app("MGET", "demo:c", "demo:d", "demo:e", "demo:f").split() == ["kept"] * 4
 
 
 def test_a_run_that_is_killed_is_made_good_and_leaves_no_server_of_its_own(tmp_path: Path) -> None:

@@ -116,6 +116,10 @@ restarted:
   description: Whether the server was restarted.
   returned: success
   type: bool
+no_answer:
+  description: Why the server could not be asked, in check mode; empty when it was. Else that is a failure.
+  returned: success
+  type: str
 """
 
 from ansible.module_utils.basic import AnsibleModule

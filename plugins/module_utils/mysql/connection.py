@@ -12,11 +12,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .errors import MysqlError
+from .errors import MysqlError, NoAnswerError
 from .server import Server, parse_version
 
 SOCKETS = ("/run/mysqld/mysqld.sock", "/var/run/mysqld/mysqld.sock", "/var/lib/mysql/mysql.sock", "/tmp/mysql.sock")
 
+#: The client's error codes for a server that is not there, or goes away.
+UNREACHABLE = (2002, 2003, 2006, 2013)
 #: A module's options, described in the fragment mysql_login.
 LOGIN_SPEC: dict[str, dict[str, Any]] = {
     "login_user": {"type": "str"},
@@ -153,7 +155,9 @@ def connect(login: Login, database: str | None = None, timeout: int = 10) -> Ses
     try:
         return Session(driver.connect(**options), driver.MySQLError)
     except driver.MySQLError as error:
-        raise MysqlError(_why_not(login, database, _refused(error))) from None
+        refused = _refused(error)
+        kind = NoAnswerError if refused.code in UNREACHABLE else MysqlError
+        raise kind(_why_not(login, database, refused)) from None
 
 
 def _why_not(login: Login, database: str | None, error: QueryError) -> str:
@@ -163,7 +167,7 @@ def _why_not(login: Login, database: str | None, error: QueryError) -> str:
             "here. On its own host root needs none where the server has unix_socket (MariaDB) or auth_socket (MySQL) "
             f"for it; else set login_user and login_password, or write /root/.my.cnf. It said: {error}"
         )
-    if error.code in (2002, 2003, 2006, 2013):
+    if error.code in UNREACHABLE:
         return (
             f"no server answers on {login.where}. systemctl status mariadb (or mysql) and its journal say why; "
             f"if it listens elsewhere, set login_unix_socket or login_host. It said: {error}"

@@ -10,3 +10,7 @@ from ..store.errors import StoreError
 
 class MysqlError(StoreError):
     """Nothing was done, or not all of it; the message says what, why, and the way out. Never has a secret."""
+
+
+class NoAnswerError(MysqlError):
+    """No server answers where one should."""

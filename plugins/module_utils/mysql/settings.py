@@ -9,13 +9,14 @@ import shutil
 import subprocess
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ..files import write_atomically
 from .connection import Login, QueryError, Session, connect, connected, quoted
-from .errors import MysqlError
+from .errors import MysqlError, NoAnswerError
 from .options_file import drop_in_path, find_server, judge
 from .server import MARIADB, Server, parse_version
 from .variables import SlowLog, Value, differing, is_live, literal, names_in, render, settings_for, text
@@ -41,7 +42,10 @@ class Wish:
 
 @dataclass
 class Outcome:
-    """What was done; ``waiting`` is what only a restart will change, by name: live value and wanted one."""
+    """What was done; ``waiting`` is what only a restart will change, by name: live value and wanted one.
+
+    ``no_answer`` says in a dry run why the server could not be asked.
+    """
 
     server: Server
     drop_in: str
@@ -50,6 +54,7 @@ class Outcome:
     applied: dict[str, dict[str, str]] = field(default_factory=dict)
     waiting: dict[str, dict[str, str]] = field(default_factory=dict)
     restarted: bool = False
+    no_answer: str = ""
 
     @property
     def changed(self) -> bool:
@@ -68,6 +73,7 @@ class Outcome:
             "applied": self.applied,
             "waiting": self.waiting,
             "restarted": self.restarted,
+            "no_answer": self.no_answer,
             "differed": [
                 f"{name} is {change['from']}, not {change['to']}"
                 for name, change in {**self.applied, **self.waiting}.items()
@@ -100,7 +106,14 @@ def bring(wish: Wish, login: Login, check_mode: bool) -> Outcome:
     effective = judge(program, path, content, wanted)
     before = path.read_text(encoding="utf-8") if path.exists() else ""
     outcome = Outcome(server, str(path), before, content)
-    with connected(login) as session:
+    try:
+        session = connect(login)
+    except NoAnswerError as error:
+        if not check_mode:
+            raise
+        outcome.no_answer = str(error)  # it may be about to be started: the file is all that can be compared
+        return outcome
+    with closing(session):
         # What is not ours any more goes back to what the server would start with.
         dropped = {name: effective[name] for name in _ours_once(session, outcome, wanted) if _is_known(effective, name)}
         if check_mode:

@@ -20,8 +20,10 @@ MONITOR_COMMANDS = ("+client|setname", "+info", "+latency|histogram", "+latency|
 SHORTEST_PASSWORD = 12
 #: All that Redis can do, except what reaches beyond a user's own keys. INFO is asked for by many libraries.
 APP_COMMANDS = ("+@all", "-@admin", "-@dangerous", "+info")
-#: Whom everybody is before AUTH: nobody.
-DEFAULT_LINE = "user default off resetkeys resetchannels -@all"
+#: Whom everybody is before AUTH. It is off and has no password, so nobody can be it. It may do everything all the same,
+#: because a server that starts reads the append-only file as this user, and asks for each transaction whether it is
+#: allowed: without these rights what MULTI and scripts have written is refused, and lost (seen with Redis 8.0).
+DEFAULT_LINE = "user default off resetpass ~* &* +@all"
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]*")
 _COMMAND = re.compile(r"[+-][A-Za-z0-9@_|-]+")

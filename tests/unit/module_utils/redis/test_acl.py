@@ -34,7 +34,7 @@ def test_a_user_sees_its_own_keys_and_no_dangerous_commands() -> None:
         f"user shop on #{digest(PASSWORD)} ~shop:* resetchannels &shop:* -@all +@all -@admin -@dangerous +info\n"
         in text
     )
-    assert text.startswith("user default off resetkeys resetchannels -@all\n")
+    assert text.startswith("user default off resetpass ~* &* +@all\n")
     assert PASSWORD not in text
 
 
