@@ -304,7 +304,8 @@ def scratch_server(run: subprocess.Popen[str]) -> psutil.Process:
     deadline = time.monotonic() + 240
     while time.monotonic() < deadline and run.poll() is None:
         for process in psutil.process_iter(["name", "cmdline"]):
-            if process.info["name"] == "redis-server" and "/run/webstack-redis-" in " ".join(process.info["cmdline"]):
+            command = " ".join(process.info["cmdline"] or ())  # one that has just ended has none
+            if process.info["name"] == "redis-server" and "/run/webstack-redis-" in command:
                 return process
     raise AssertionError(f"no scratch server was seen: {run.communicate() if run.poll() is not None else ''}")
 

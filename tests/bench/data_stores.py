@@ -120,13 +120,14 @@ class Postgres(Store):
               {self.dimensions}))::vector({self.dimensions}) AS v FROM generate_series(0, 2999) n;
             CREATE INDEX ON noise (n); ANALYZE noise;
             CREATE TABLE items (id int PRIMARY KEY, embedding vector({self.dimensions}) NOT NULL);
-            INSERT INTO items SELECT n, topic.v + one.v + other.v FROM generate_series(1, {self.scale.vectors}) n
-              JOIN noise topic ON topic.n = n % 300
-              JOIN noise one ON one.n = 300 + (n * 7919::bigint) % 2700
-              JOIN noise other ON other.n = 300 + (n * 104729::bigint / 2700) % 2700;
-            CREATE TABLE queries AS SELECT n AS id, topic.v + one.v + other.v AS embedding
-              FROM generate_series(1, {self.queries}) n JOIN noise topic ON topic.n = (n * 37) % 300
-              JOIN noise one ON one.n = 300 + (n * 31) % 2700 JOIN noise other ON other.n = 300 + (n * 1009) % 2700;
+            INSERT INTO items SELECT i, topic.v + one.v + other.v
+              FROM generate_series(1, {self.scale.vectors}) AS numbers(i)
+              JOIN noise topic ON topic.n = i % 300
+              JOIN noise one ON one.n = 300 + (i * 7919::bigint) % 2700
+              JOIN noise other ON other.n = 300 + (i * 104729::bigint / 2700) % 2700;
+            CREATE TABLE queries AS SELECT i AS id, topic.v + one.v + other.v AS embedding
+              FROM generate_series(1, {self.queries}) AS numbers(i) JOIN noise topic ON topic.n = (i * 37) % 300
+              JOIN noise one ON one.n = 300 + (i * 31) % 2700 JOIN noise other ON other.n = 300 + (i * 1009) % 2700;
             ALTER TABLE queries ADD PRIMARY KEY (id);
             CREATE TABLE truth AS SELECT q.id AS query, f.id AS item FROM queries q CROSS JOIN LATERAL
               (SELECT id FROM items ORDER BY embedding <=> q.embedding LIMIT 10) f;
