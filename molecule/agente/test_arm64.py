@@ -45,6 +45,8 @@ def inventory(tmp_path_factory: pytest.TempPathFactory) -> Path:
         app.update(health="/", start_timeout=240, secrets={"LLM_API_KEY": "0123456789abcdef"})
         del variables["firewall_enabled"]
         variables.update(plan_root=BOARD, plan_groups=GROUPS)
+        # An emulated systemd cannot make these namespaces; the board's own kernel can.
+        variables["gunicorn_app_unit_options"] = ["PrivateIPC=no", "PrivateUsers=no"]
 
     directory = write_example(tmp_path_factory.mktemp("inventory"), "orangepi", change, {"orangepi": HOST})
     written = json.loads((directory / "hosts.yml").read_text(encoding="utf-8"))

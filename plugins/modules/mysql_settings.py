@@ -116,6 +116,11 @@ restarted:
   description: Whether the server was restarted.
   returned: success
   type: bool
+databases:
+  description: Names of the databases that the server has.
+  returned: success
+  type: list
+  elements: str
 no_answer:
   description: Why the server could not be asked, in check mode; empty when it was. Else that is a failure.
   returned: success

@@ -8,7 +8,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -55,6 +55,7 @@ class Outcome:
     waiting: dict[str, dict[str, str]] = field(default_factory=dict)
     restarted: bool = False
     no_answer: str = ""
+    databases: list[str] = field(default_factory=list)
 
     @property
     def changed(self) -> bool:
@@ -74,6 +75,7 @@ class Outcome:
             "waiting": self.waiting,
             "restarted": self.restarted,
             "no_answer": self.no_answer,
+            "databases": self.databases,
             "differed": [
                 f"{name} is {change['from']}, not {change['to']}"
                 for name, change in {**self.applied, **self.waiting}.items()
@@ -114,6 +116,7 @@ def bring(wish: Wish, login: Login, check_mode: bool) -> Outcome:
         outcome.no_answer = str(error)  # it may be about to be started: the file is all that can be compared
         return outcome
     with closing(session):
+        outcome.databases = [str(row["database"]) for row in session.rows("SHOW DATABASES")]
         # What is not ours any more goes back to what the server would start with.
         dropped = {name: effective[name] for name in _ours_once(session, outcome, wanted) if _is_known(effective, name)}
         if check_mode:
@@ -126,7 +129,7 @@ def bring(wish: Wish, login: Login, check_mode: bool) -> Outcome:
         # Last, because it says what was ours: a run that is cut off before it is made good by the next.
         if before != content:
             write_atomically(path, content, 0o644)
-        restart = wish.restart or serves_nobody(session)
+        restart = wish.restart or serves_nobody(outcome.databases)
     if outcome.waiting and restart:
         _restart(wish, login, path, before, wanted, outcome)
     return outcome
@@ -168,10 +171,10 @@ def _version(program: str) -> str:
     return subprocess.run([program, "--version"], capture_output=True, text=True, check=False, timeout=60).stdout
 
 
-def serves_nobody(session: Session) -> bool:
+def serves_nobody(databases: Iterable[str]) -> bool:
     """Say whether the server has no database but its own: nobody notices when it is restarted."""
     own = {"information_schema", "performance_schema", "mysql", "sys", "test"}
-    return all(str(row["database"]).lower() in own for row in session.rows("SHOW DATABASES"))
+    return all(name.lower() in own for name in databases)
 
 
 def live_values(session: Session, wanted: Mapping[str, Value]) -> dict[str, str]:
@@ -202,7 +205,7 @@ def _ours_once(session: Session, outcome: Outcome, wanted: Mapping[str, Value]) 
 def _foresee(session: Session, outcome: Outcome, wanted: Mapping[str, Value], wish: Wish) -> None:
     live = live_values(session, wanted)
     read_only = _read_only(session, wanted, outcome.server)
-    restart = wish.restart or serves_nobody(session)
+    restart = wish.restart or serves_nobody(outcome.databases)
     for name, value in differing(wanted, live).items():
         change = {"from": live[name], "to": text(value)}
         (outcome.waiting if name in read_only else outcome.applied)[name] = change

@@ -12,6 +12,9 @@ import os
 from sqlalchemy import URL, Engine, NullPool, create_engine, make_url
 
 log = logging.getLogger("recomendaciones")
+#: With REPEATABLE READ, which is MySQL's default, a request that has begun before an index is there may not use it: it
+#: fails with error 1412.
+ISOLATION = "READ COMMITTED"
 
 
 class NotConfiguredError(Exception):
@@ -32,10 +35,16 @@ def engine() -> Engine:
     url = address("DATABASE_URL")
     if os.environ.get("DATABASE_POOLING", "on") == "off":
         log.info("no pool: a connection for each request to %s", url.host)
-        return create_engine(url, poolclass=NullPool)
+        return create_engine(url, poolclass=NullPool, isolation_level=ISOLATION)
     size = int(os.environ.get("DATABASE_POOL_SIZE", "5"))
     overflow = int(os.environ.get("DATABASE_POOL_MAX_OVERFLOW", "0"))
     log.info("pool of %s connections, and %s for peaks, to %s:%s/%s", size, overflow, url.host, url.port, url.database)
     return create_engine(
-        url, pool_size=size, max_overflow=overflow, pool_timeout=10, pool_recycle=300, pool_pre_ping=True
+        url,
+        pool_size=size,
+        max_overflow=overflow,
+        pool_timeout=10,
+        pool_recycle=300,
+        pool_pre_ping=True,
+        isolation_level=ISOLATION,
     )
