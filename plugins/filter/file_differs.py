@@ -58,7 +58,8 @@ EXAMPLES = r"""
 - name: Write the configuration
   ansible.builtin.template: {src: nginx.conf.j2, dest: /etc/nginx/nginx.conf, owner: root, group: root, mode: "0644"}
   when: >-
-    found | rightsize.webstack.file_differs('/etc/nginx/nginx.conf', lookup('ansible.builtin.template', 'nginx.conf.j2'))
+    found | rightsize.webstack.file_differs('/etc/nginx/nginx.conf',
+    lookup('ansible.builtin.template', 'nginx.conf.j2'))
 """
 
 RETURN = r"""
