@@ -14,7 +14,7 @@ SCENARIO ?=
 # They mostly wait: for traffic, for packages, for each other's time-outs.
 JOBS ?= 2
 # What make test runs, the longest first. A new scenario joins once it has passed whole.
-SCENARIOS := crash default handover workers faults small collection
+SCENARIOS := postgres crash default handover redis stack aconex_rag recomendaciones workers faults mysql metrics citas orquestador small collection
 DEMO_PORT ?= 8088
 BOARD := .build/orangepi
 PYTHON_SOURCES := plugins tests molecule tools
