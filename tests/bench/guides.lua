@@ -1,4 +1,4 @@
--- Sends the requests of a file in turn, each a line "METHOD PATH [BODY]"; wrk's own report has no 95th percentile.
+-- Sends the requests of a file in turn, each a line "METHOD PATH [BODY]".
 -- wrk ... -s guides.lua http://ADDRESS -- FILE HEADER:VALUE ...
 local prepared, at = {}, 0
 
@@ -19,9 +19,4 @@ request = function()
   return prepared[at]
 end
 
-done = function(summary, latency, requests)
-  local errors = summary.errors
-  io.write(string.format('RESULT {"requests": %d, "microseconds": %d, "p50": %d, "p95": %d, "bad": %d, "lost": %d}\n',
-    summary.requests, summary.duration, latency:percentile(50), latency:percentile(95), errors.status,
-    errors.connect + errors.read + errors.write + errors.timeout))
-end
+dofile(debug.getinfo(1, 'S').source:match('^@(.*/)') .. 'result.lua')

@@ -331,7 +331,7 @@ proxy_pass http://app; proxy_http_version 1.1; proxy_set_header Connection ""; }
             self.stop()
 
     def _load(self, workload: Workload, seconds: int) -> Mapping[str, Any]:
-        script = str(Path(__file__).with_name("sizing.lua"))
+        script = str(Path(__file__).with_name("result.lua"))
         command = ["wrk", "-t1", f"-c{workload.connections}", f"-d{seconds}s", "--timeout", "10s", "-s", script]
         done = subprocess.run([*command, f"http://{self.address}/"], capture_output=True, text=True, check=True)
         line = next(line for line in done.stdout.splitlines() if line.startswith("RESULT "))
