@@ -11,7 +11,7 @@ never on the number of processors, so that more of either never takes anything a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..hardware.types import Cpu
 from .errors import SizingError
@@ -45,6 +45,9 @@ SERVICE_NEEDS: Mapping[str, Need] = {
 EXPORTERS_MB: Mapping[str, int] = {"node": 40, "nginx": 32, "redis": 32, "postgres": 40, "mysql": 40, "apps": 32}
 APPS_WEIGHT = 40
 PAGE_CACHE_WEIGHT = 25
+#: Where an app of the host searches with pgvector, PostgreSQL's buffers are the better cache of the two.
+VECTOR_POSTGRES_WEIGHT = 60
+VECTOR_PAGE_CACHE_WEIGHT = 10
 #: Apps grow beyond two workers only while this fraction of the divided memory stays page cache.
 PAGE_CACHE_KEPT = 0.10
 
@@ -104,6 +107,8 @@ def needs_of(workload: HostWorkload) -> dict[str, Need]:
     """Return what each of a host's services takes; the exporters of metrics count for those that they watch."""
     metrics = Need(floor_mb=sum(exporters_mb(workload).values()), weight=0, cpu=0.0)
     needs = {**SERVICE_NEEDS, "metrics": metrics}
+    if workload.vector:
+        needs["postgres"] = replace(needs["postgres"], weight=VECTOR_POSTGRES_WEIGHT)
     return {name: needs[name] for name in workload.services}
 
 
@@ -129,7 +134,8 @@ def divide_memory(
         taken = {"operating system": system, "huge pages": huge_pages_mb}
         raise SizingError(_too_small(usable_mb, taken, workload, apps_floor_mb, apps_floor_mb - surplus))
     surplus = max(0, surplus - apps_first_mb)
-    weights = PAGE_CACHE_WEIGHT + sum(need.weight for need in needs.values())
+    weights = VECTOR_PAGE_CACHE_WEIGHT if workload.vector and "postgres" in needs else PAGE_CACHE_WEIGHT
+    weights += sum(need.weight for need in needs.values())
     weights += APPS_WEIGHT if workload.apps else 0
     exact = {
         name: min(need.floor_mb + surplus * need.weight / weights, need.cap_mb or float("inf"))

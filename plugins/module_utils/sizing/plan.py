@@ -56,7 +56,7 @@ def plan(hardware: Hardware, workload: HostWorkload) -> Plan:
     apps, pools = _plan_apps(host, allocations, admissions)
     memory = budget.memory_lines(host.shares, {name: app.memory_max_mb for name, app in apps.items()})
     services = _plan_services(host, list(apps.values()), pools, memory)
-    _note_memory(memory, host.shares, budget.exporters_mb(workload), sheet)
+    _note_memory(memory, host, sheet)
     sheet.reject_unused()
     users = {*workload.services, *(["apps"] if workload.apps else [])}
     warn_about(hardware, memory, host.shares.usable_mb, users, sheet)
@@ -86,7 +86,7 @@ def _admissions(host: _Host) -> dict[str, Admission]:
         most, text = pgbouncer.most_clients(lines["pgbouncer"], host.open_files, host.sheet)
         admitted["postgres"] = connections.admit("pgbouncer", "postgres", most, text, host.workload)
     elif "postgres" in lines:
-        most, text = postgres.most_connections(lines["postgres"], host.sheet)
+        most, text = postgres.most_connections(lines["postgres"], host.workload.vector, host.sheet)
         admitted["postgres"] = connections.admit("postgres", "postgres", most, text, host.workload)
     if "mysql" in lines:
         most, text = mysql.most_connections(lines["mysql"], host.sheet)
@@ -136,7 +136,9 @@ def _plan_postgres(host: _Host, pools: Sequence[Pool], memory: Sequence[MemoryLi
     services: dict[str, Any] = {}
     if "pgbouncer" in lines:
         databases = max(1, host.users("postgres"))
-        admitted = postgres.most_connections(lines["postgres"], sheet)[0] if "postgres" in lines else None
+        admitted = (
+            postgres.most_connections(lines["postgres"], workload.vector, sheet)[0] if "postgres" in lines else None
+        )
         size = pgbouncer.pool_size(host.hardware.cpu, databases, admitted, sheet)
         most = pgbouncer.most_clients(lines["pgbouncer"], host.open_files, sheet)
         total = own + workload.remote_clients.get("postgres", 0)
@@ -145,17 +147,16 @@ def _plan_postgres(host: _Host, pools: Sequence[Pool], memory: Sequence[MemoryLi
         clients = connections.behind_pgbouncer(bouncer.server_connections)
     if "postgres" in lines:
         cache = host.shares.planned_mb - sum(line.mb for line in memory[:-1])
-        vector = any(app.vector for app in workload.apps)
         cpus = budget.service_cpus("postgres", host.hardware.cpu, workload)
         services["postgres"] = postgres.plan_postgres(
-            host.hardware, lines["postgres"], cache, cpus, clients, vector, sheet
+            host.hardware, lines["postgres"], cache, cpus, clients, workload.vector, sheet
         )
     return services
 
 
-def _note_memory(
-    memory: Sequence[MemoryLine], shares: budget.MemoryShares, exporters: Mapping[str, int], sheet: Sheet
-) -> None:
+def _note_memory(memory: Sequence[MemoryLine], host: _Host, sheet: Sheet) -> None:
+    shares, needs = host.shares, budget.needs_of(host.workload)
+    exporters = budget.exporters_mb(host.workload)
     texts = {
         "operating system": f"{budget.SYSTEM_FLOOR_MB} + {budget.SYSTEM_FRACTION:.0%} of {shares.planned_mb} MB "
         f"({shares.usable_mb} rounded down), {budget.SYSTEM_CAP_MB} at most",
@@ -165,9 +166,9 @@ def _note_memory(
         "metrics": "the limits of its exporters: " + " + ".join(f"{name} {mb}" for name, mb in exporters.items()),
     }
     for line in memory:
-        need = budget.SERVICE_NEEDS.get(line.consumer)
+        need = needs.get(line.consumer)
         text = texts.get(line.consumer, "the slice's memory_max_mb")
-        if need is not None:
+        if need is not None and need.weight:
             text = f"{need.floor_mb} + {need.weight}/{shares.weights} of the {shares.surplus_mb} MB to share"
             text += f", {need.cap_mb} at most" if need.cap_mb else ""
         sheet.note(f"memory.{line.consumer}", line.mb, text)

@@ -31,6 +31,11 @@ MAX_WORK_MEM_KB = 256 * 1024
 HASH_MULTIPLIER = 2
 MIN_CLIENT_MB = HASH_MULTIPLIER * MIN_WORK_MEM_KB / 1024
 MIN_BUFFERS_MB = 8
+#: What buffers leave to the rest of a small line, and their part of what is above it: a quarter of a host of its own,
+#: as the manual advises. An index of pgvector is read all over in every search, and what buffers lack is copied from
+#: the page cache anew each time: there they get more (measured: tests/bench/data.py).
+BEFORE_BUFFERS_MB = 160
+BUFFERS_PART, VECTOR_BUFFERS_PART = 0.40, 0.57
 AUTOVACUUM_WORKERS = 3
 #: Patroni refuses fewer; where no client is known, PostgreSQL's own default.
 MIN_CONNECTIONS = 25
@@ -59,22 +64,23 @@ class Layout:
         return max(RESERVED + MAINTENANCE + 1, int(self.clients_mb / (self.backend_mb + MIN_CLIENT_MB)))
 
 
-def _exact(line_mb: int, given_buffers: int | None) -> Layout:
-    """Divide ``line_mb`` without rounding anything, so that a larger line never holds fewer connections.
-
-    Buffers take a sixth on small hosts and tend to two fifths, a quarter of a host of its own.
-    """
-    buffers = max(line_mb / 6, (line_mb - 256) * 0.4) if given_buffers is None else given_buffers
-    return Layout(line_mb, buffers, line_mb / 12)
+def _buffers_part(vector: bool) -> float:
+    return VECTOR_BUFFERS_PART if vector else BUFFERS_PART
 
 
-def most_connections(line_mb: int, sheet: Sheet) -> tuple[int, str]:
+def _exact(line_mb: int, vector: bool, given_buffers: int | None) -> Layout:
+    """Divide ``line_mb`` without rounding anything, so that a larger line never holds fewer connections."""
+    buffers: float = max(line_mb / 6, (line_mb - BEFORE_BUFFERS_MB) * _buffers_part(vector))
+    return Layout(line_mb, buffers if given_buffers is None else given_buffers, line_mb / 12)
+
+
+def most_connections(line_mb: int, vector: bool, sheet: Sheet) -> tuple[int, str]:
     """Return how many client connections fit into ``line_mb`` beside maintenance and superusers."""
     given = sheet.given_integer("postgres.max_connections", RESERVED + MAINTENANCE + 1)
     if given is not None:
         most, text = given, f"{sheet.origin('postgres.max_connections')} is {given}"
     else:
-        most = _exact(line_mb, sheet.given_integer("postgres.shared_buffers_mb", MIN_BUFFERS_MB)).fitting
+        most = _exact(line_mb, vector, sheet.given_integer("postgres.shared_buffers_mb", MIN_BUFFERS_MB)).fitting
         text = f"its {line_mb} MB hold {most} connections"
     return most - RESERVED - MAINTENANCE, f"{text}, {RESERVED} reserved and {MAINTENANCE} for maintenance"
 
@@ -87,11 +93,12 @@ def plan_postgres(
     ``cache_mb`` of page cache stands beside it; ``cpus`` is its share of the processors; ``clients``
     the connections to admit and their sum in words; ``vector`` says that an app uses pgvector.
     """
-    exact = _exact(line_mb, sheet.given_integer("postgres.shared_buffers_mb", MIN_BUFFERS_MB))
+    exact = _exact(line_mb, vector, sheet.given_integer("postgres.shared_buffers_mb", MIN_BUFFERS_MB))
     buffers = sheet.integer(
         "postgres.shared_buffers_mb",
         int(exact.shared_buffers_mb) // 8 * 8,
-        f"two fifths of {line_mb} - 256 MB, a sixth of {line_mb} at least, in steps of 8",
+        f"{_buffers_part(vector):.0%} of {line_mb} - {BEFORE_BUFFERS_MB} MB, a sixth at least, in steps of 8"
+        + ("; pgvector's indexes are searched in them" if vector else ""),
         MIN_BUFFERS_MB,
     )
     layout = Layout(line_mb, buffers, line_mb // 12)

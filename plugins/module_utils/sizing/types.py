@@ -90,6 +90,11 @@ class HostWorkload:
     given: Mapping[str, Given] = field(default_factory=dict)
     redis_use: str = "store"
 
+    @property
+    def vector(self) -> bool:
+        """Whether an app of this host uses pgvector."""
+        return any(app.vector for app in self.apps)
+
 
 @dataclass(frozen=True)
 class GunicornPlan:

@@ -53,7 +53,7 @@ def apps(draw: st.DrawFn, name: str, given: bool) -> dict[str, Any]:
         "requests_per_second": st.floats(0.1, 2000),
         "seconds_per_request": st.floats(0.001, 60),
         "longest_request_seconds": st.integers(1, 600),
-        "postgres": st.just({}),
+        "postgres": st.sampled_from([{}, {"extensions": ["vector"]}]),
         "mysql": st.just({}),
         "redis": st.just({}),
         "handover": st.sampled_from(["auto", "side_by_side", "socket"]),

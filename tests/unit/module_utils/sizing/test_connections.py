@@ -108,7 +108,14 @@ def test_apps_that_share_a_database_are_bounded_together() -> None:
     assert [app.workers for app in plan.gunicorn.values()] == [10, 10]
 
 
-@pytest.mark.parametrize("most", [mysql.most_connections, postgres.most_connections])
+@pytest.mark.parametrize(
+    "most",
+    [
+        mysql.most_connections,
+        lambda line_mb, sheet: postgres.most_connections(line_mb, False, sheet),
+        lambda line_mb, sheet: postgres.most_connections(line_mb, True, sheet),
+    ],
+)
 def test_more_memory_never_admits_fewer_connections(most: Callable[[int, Sheet], tuple[int, str]]) -> None:
     admitted = [most(line_mb, Sheet())[0] for line_mb in range(256, 40_000, 7)]
     assert admitted == sorted(admitted)

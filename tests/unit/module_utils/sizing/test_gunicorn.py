@@ -237,8 +237,8 @@ def test_a_database_asks_for_a_pool() -> None:
         (7900, 4.0, {"workload": "mixed", "preload": True, "mysql": {}, "pool_size": 20}, ("nginx",), 8, 320),
         (3900, 2.0, {"framework": "django", "workload": "io", "redis": {}}, ("nginx", "redis"), 2, 0),
         (990, 2.0, {"workload": "llm", "redis": {}}, ("nginx", "redis"), 2, 0),
-        (1990, 2.0, {"postgres": {}}, ("nginx", "postgres"), 3, 60),
-        (15936, 6.0, {"workload": "llm", "postgres": {}}, ("nginx", "postgres"), 4, 80),
+        (1990, 2.0, {"postgres": {"extensions": ["vector"]}}, ("nginx", "postgres"), 3, 54),
+        (15936, 6.0, {"workload": "llm", "postgres": {"extensions": ["vector"]}}, ("nginx", "postgres"), 4, 80),
         (1024, 1.5, {}, ("nginx",), 3, 0),
     ],
 )

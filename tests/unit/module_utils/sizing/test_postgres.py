@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.rightsize.webstack.plugins.module_utils.sizing.errors import SizingError
-from ansible_collections.rightsize.webstack.plugins.module_utils.sizing.types import PostgresPlan
+from ansible_collections.rightsize.webstack.plugins.module_utils.sizing.types import Plan, PostgresPlan
 from unit.module_utils.sizing.machines import machine, planned
 
 
@@ -25,6 +25,24 @@ def test_a_host_of_its_own_gives_a_quarter_to_the_buffers() -> None:
     assert 0.20 <= postgres.shared_buffers_mb / 16384 <= 0.26
     assert postgres.effective_cache_size_mb > 0.5 * 16384
     assert postgres.max_connections == 100
+
+
+def test_buffers_hold_an_index_of_pgvector_on_a_small_host_with_everything() -> None:
+    def beside(*extensions: str) -> Plan:
+        app = {"name": "a", "postgres": {"extensions": list(extensions)}, "redis": {}, "mysql": {}}
+        return planned(machine(2048, 2.0), app, services=("nginx", "redis", "postgres", "mysql"))
+
+    without, vector = beside(), beside("vector")
+    # 100,000 vectors of 384 dimensions: an index of 195 MB.
+    assert vector.services["postgres"].shared_buffers_mb >= 224
+    assert without.services["postgres"].shared_buffers_mb >= 96
+    assert vector.gunicorn["a"].workers == without.gunicorn["a"].workers
+    search = {"name": "a", "postgres": {"extensions": ["vector"]}}
+    # The documentation's reference row.
+    alone = planned(machine(1990, 2.0), search, services=("nginx", "postgres")).services["postgres"]
+    assert (alone.shared_buffers_mb, alone.max_connections) == (392, 62)
+    assert "57% of" in vector.reasons["postgres.shared_buffers_mb"]
+    assert f"60/{10 + 3 + 15 + 60 + 35 + 40} of" in vector.reasons["memory.postgres"]
 
 
 def test_a_small_host_has_fewer_connections_rather_than_a_floor_of_work_memory() -> None:
@@ -82,8 +100,8 @@ def test_every_number_of_a_reason_is_in_it() -> None:
     plan = planned(machine(4096, 2.0), services=("postgres",))
     line = next(line.mb for line in plan.memory if line.consumer == "postgres")
     postgres = plan.services["postgres"]
-    assert f"two fifths of {line} - 256 MB" in plan.reasons["postgres.shared_buffers_mb"]
-    assert postgres.shared_buffers_mb == int((line - 256) * 0.4) // 8 * 8
+    assert f"40% of {line} - 160 MB" in plan.reasons["postgres.shared_buffers_mb"]
+    assert postgres.shared_buffers_mb == int((line - 160) * 0.4) // 8 * 8
     assert f"half of a twelfth of {line} MB" in plan.reasons["postgres.maintenance_work_mem_mb"]
     assert postgres.maintenance_work_mem_mb == line // 12 // 2
 
