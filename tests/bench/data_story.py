@@ -78,17 +78,17 @@ def _load(seconds: int) -> Mapping[str, Any]:
     command = ["wrk", "-t1", f"-c{CLIENTS}", f"-d{seconds}s", "--timeout", "30s", "-s", script]
     url = f"https://{address(HOSTS['feed'])}/api/search/total"
     done = subprocess.run([*command, url], capture_output=True, text=True, check=True)
-    _settle()
+    settle(HOSTS["feed-db"])
     line = next(line for line in done.stdout.splitlines() if line.startswith("RESULT "))
     result: dict[str, Any] = json.loads(line.removeprefix("RESULT "))
     return result
 
 
-def _settle() -> None:
-    """Wait until the server is done with what wrk has walked away from: the next load would come on top of it."""
+def settle(host: str) -> None:
+    """Wait until a host's MariaDB is done with what wrk has walked away from: the next load would come on top of it."""
     asked = "SELECT COUNT(*) FROM information_schema.processlist WHERE db IS NOT NULL AND command <> 'Sleep'"
     for _unused in range(120):
-        if podman_exec(HOSTS["feed-db"], "mariadb", "-NBe", asked).stdout.strip() == "0":
+        if podman_exec(host, "mariadb", "-NBe", asked).stdout.strip() == "0":
             return
         time.sleep(0.5)
     raise RuntimeError("the server is still busy with the load before, a minute later")
