@@ -36,8 +36,9 @@ CONNECTIONS = 1000
 #: each request holds a TLS connection to the model as well.
 CONNECTIONS_INCLUDED = 100
 CONNECTION_MB = {"llm": 0.125, "io": 0.0625, "mixed": 0.0625, "cpu": 0.0625}
-#: Requests until a worker is replaced, where the rate is unknown.
-MAX_REQUESTS = {"llm": 1000, "io": 10000, "mixed": 10000, "cpu": 10000}
+#: Requests until a worker is replaced, where the rate is unknown. A new worker takes about a second of a processor: the
+#: guides' 1000 cost half of all requests where they are short (gunicorn's asgi worker with FastAPI).
+MAX_REQUESTS = 10000
 #: Above nginx's own 60 s for idle upstream connections, so that nginx closes first, never gunicorn.
 KEEPALIVE = 75
 BACKLOG = 2048
@@ -235,7 +236,7 @@ def _max_requests(app: AppWorkload, workers: int, sheet: Sheet) -> tuple[int, in
         hourly = int(app.requests_per_second * 3600 / workers)
         computed, reason = min(100000, max(1000, hourly // 1000 * 1000)), "each worker is replaced about once an hour"
     else:
-        computed, reason = MAX_REQUESTS[app.workload], "a slow leak cannot fill the memory"
+        computed, reason = MAX_REQUESTS, "a slow leak cannot fill the memory"
     number = sheet.integer(path, computed, reason, 0)
     spread = max(1, number // 5) if number else 0
     why = "a fifth of max_requests, so that workers are not replaced all at once" if number else "as max_requests"

@@ -62,6 +62,14 @@ def test_the_only_worker_is_never_recycled() -> None:
     assert _app(2048, 1.0).max_requests > 0
 
 
+def test_workers_are_replaced_about_once_an_hour_where_the_rate_is_known() -> None:
+    def each(rate: float | None) -> int:
+        return _app(8192, 4.0, workload="llm", **({"requests_per_second": rate} if rate else {})).max_requests
+
+    assert each(None) == 10_000
+    assert [each(rate) for rate in (0.1, 40.0, 4000.0)] == [1000, 36_000, 100_000]
+
+
 def test_sync_workers_multiply_with_waiting_and_event_loops_do_not() -> None:
     sync: dict[str, Any] = {"framework": "flask", "worker_class": "sync"}
     assert [_app(32768, 4.0, workload=load, **sync).workers for load in ("cpu", "mixed", "io", "llm")] == [4, 8, 15, 30]
