@@ -63,10 +63,10 @@ def test_the_only_worker_is_never_recycled() -> None:
 
 
 def test_workers_are_replaced_about_once_an_hour_where_the_rate_is_known() -> None:
-    def each(rate: float | None) -> int:
-        return _app(8192, 4.0, workload="llm", **({"requests_per_second": rate} if rate else {})).max_requests
+    def each(rate: float) -> int:
+        return _app(8192, 4.0, workload="llm", requests_per_second=rate).max_requests
 
-    assert each(None) == 10_000
+    assert _app(8192, 4.0, workload="llm").max_requests == 10_000
     assert [each(rate) for rate in (0.1, 40.0, 4000.0)] == [1000, 36_000, 100_000]
 
 
