@@ -109,7 +109,11 @@ def fill_in_variables(variables: dict[str, Any]) -> None:
     assert "workers" not in app, "the number of workers must be the plan's"
     app["source"] = {"path": "../../agente"}
     app["tls"] = {"self_signed": True}
-    app["environment"].update(LLM_URL=f"http://{THIS_MACHINE}:{MODEL_PORT}/v1")
+    app["environment"].update(
+        LLM_URL=f"http://{THIS_MACHINE}:{MODEL_PORT}/v1",
+        LLM_TIMEOUT=str(90 * SLOWER),
+        DATABASE_TIMEOUT=str(5 * SLOWER),
+    )
     app["start_timeout"] = 60 * SLOWER
     app["health"] = {"path": app["health"], "timeout": 60}
     for check in app["checks"]:

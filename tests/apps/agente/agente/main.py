@@ -27,7 +27,7 @@ TOO_FAR = 0.9
 log = logging.getLogger("agente")
 # asyncpg's pool has one limit; connections that nobody uses are closed after five minutes.
 POOL_LIMIT = int(os.environ.get("DATABASE_POOL_SIZE", "5")) + int(os.environ.get("DATABASE_POOL_MAX_OVERFLOW", "0"))
-memory = Memory(os.environ.get("DATABASE_URL", ""), POOL_LIMIT)
+memory = Memory(os.environ.get("DATABASE_URL", ""), POOL_LIMIT, float(os.environ.get("DATABASE_TIMEOUT", "5")))
 model = Model(
     os.environ.get("LLM_URL", ""),
     os.environ.get("LLM_API_KEY", ""),

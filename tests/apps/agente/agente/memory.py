@@ -11,19 +11,21 @@ import asyncpg
 
 from .embedding import as_text, embed
 
-TIMEOUT_SECONDS = 5.0
-
 
 class NoMemory(Exception):  # noqa: N818 - it is a state, not an error
     """The database cannot be reached."""
 
 
 class Memory:
-    """Connects when it is first used, so that the app starts without its database."""
+    """Connects when it is first used, so that the app starts without its database.
 
-    def __init__(self, url: str, pool_size: int) -> None:
+    ``timeout`` is how long a connection may take (seconds).
+    """
+
+    def __init__(self, url: str, pool_size: int, timeout: float) -> None:
         self._url = url
         self._pool_size = pool_size
+        self._timeout = timeout
         self._pool: asyncpg.Pool | None = None
 
     async def add(self, text: str) -> int:
@@ -51,7 +53,7 @@ class Memory:
         try:
             if self._pool is None:
                 self._pool = asyncpg.create_pool(
-                    self._url, min_size=0, max_size=self._pool_size, timeout=TIMEOUT_SECONDS, command_timeout=30
+                    self._url, min_size=0, max_size=self._pool_size, timeout=self._timeout, command_timeout=30
                 )
             pool = await self._pool
             return list(await pool.fetch(query, *values))
