@@ -24,7 +24,7 @@ PORTS = {"node": 9100, "nginx": 9113, "redis": 9121, "postgres": 9187, "mysqld":
 TOKEN = "canary-token-0123456789"
 #: The numbers of the guides, as their inventories say them.
 GUIDES = {
-    "orquestador": {"AppSlow": 5, "AppErrors": 0.05, "HostMemory": 0.8},
+    "orquestador": {"AppSlow": 5, "AppErrors": 0.05, "HostMemory": 0.8, "CircuitOpen": 0},
     "aconex_rag": {"AppSlow": 0.5, "AppErrors": 0.01, "HostCpu": 0.8, "HostMemory": 0.85, "HostDisk": 0.9},
     "recomendaciones": {
         "AppSlow": 2, "AppErrors": 0.01, "AppFewRequests": 100, "HostCpu": 0.9, "HostMemory": 0.875,

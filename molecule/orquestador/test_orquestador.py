@@ -296,11 +296,13 @@ def test_a_model_that_fails_is_left_alone_by_all_hosts() -> None:
         assert all(1 <= int(answer.headers["Retry-After"]) <= BREAKER_SECONDS for answer in refused)
         assert tell_llm(MEMORY)["seen"]["requests"] == seen
         assert state() == "open"
+        assert 'orquestador_circuit_open{circuit="llm"} 1' in ask("GET", "/metrics/prometheus").text.splitlines()
     finally:
         tell_llm(MEMORY, fail=0)
     wait_until(lambda: state() == "half_open", BREAKER_SECONDS + 5, "the circuit lets one request try")
     assert say("x", "breaker").status_code == 200
     assert state() == "closed"
+    assert 'orquestador_circuit_open{circuit="llm"} 0' in ask("GET", "/metrics/prometheus").text.splitlines()
 
 
 def test_conversations_come_back_from_a_backup(inventories: dict[str, Path]) -> None:

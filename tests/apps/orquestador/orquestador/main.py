@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import httpx
 from fastapi import FastAPI, HTTPException, Path, Request, Response
 from fastapi.middleware.cors import CORSMiddleware
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, PlainTextResponse
 from pydantic import BaseModel, Field
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -155,6 +155,16 @@ async def config() -> dict[str, Any]:
 async def show_metrics() -> dict[str, Any]:
     circuits = {name: await breaker.show() for name, breaker in breakers.items()}
     return {**await metrics.show(), "circuit_breakers": circuits}
+
+
+@app.get("/metrics/prometheus", response_class=PlainTextResponse)
+async def show_circuits() -> str:
+    """Say which circuits are open (1) or about to be tried (1), as Prometheus reads it."""
+    lines = ["# TYPE orquestador_circuit_open gauge"]
+    for name, breaker in breakers.items():
+        state = (await breaker.show())["state"]
+        lines.append(f'orquestador_circuit_open{{circuit="{name}"}} {int(state != "closed")}')
+    return "\n".join(lines) + "\n"
 
 
 @app.post("/memory/clear/{session_id}")

@@ -41,6 +41,11 @@ MISTAKES: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "limit's path": ({"rate_limits": [{"rate": "1r/s", "path": "a"}]}, ("rate_limits[0].path", "'a'", "/login")),
     "path of metrics": ({"metrics": {"path": "metrics"}}, ("metrics.path", "'metrics'", "/metrics")),
     "path to leave out": ({"metrics": {"leave_out": ["/a b"]}}, ("metrics.leave_out[0]", "'/a b'")),
+    "name of an alert": (
+        {"metrics": {"alerts": [{"name": "a b"}]}},
+        ("metrics.alerts[0].name", "'a b'", "CircuitOpen"),
+    ),
+    "time of an alert": ({"metrics": {"alerts": [{"name": "A", "for": "5"}]}}, ("metrics.alerts[0].for", "'5'", "5m")),
     "password of Redis": ({"redis": {"password": "short"}}, ("redis.password", "openssl")),
     "keys of Redis": ({"redis": {"password": "x" * 24, "keys": ["a b"]}}, ("redis.keys", "'a b'", "without spaces")),
     "check's status": ({"checks": [{"status": 99}]}, ("checks[0].status", "99")),
@@ -76,6 +81,7 @@ def test_the_value_of_a_secret_is_never_told(value: Any) -> None:
         {"migrate": ["alembic upgrade head", {"run": "a", "undo": "b"}, {"run": "a"}]},
         {"rate_limits": [{"rate": "100r/m"}, {"path": "/login", "rate": "1r/s"}]},
         {"metrics": {"path": "/metrics", "leave_out": ["/chat"], "p95_seconds": 0.5}},
+        {"metrics": {"alerts": [{"name": "CircuitOpen", "for": "1m30s"}, {"name": "Other"}]}},
         {"domain": None, "health": None, "checks": None, "migrate": None, "secrets": None},
     ],
 )
