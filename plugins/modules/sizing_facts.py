@@ -91,6 +91,11 @@ options:
         C(mysql); the sums of C(connections) in those hosts' plans.
     type: dict
     default: {}
+  remote_vector:
+    description:
+      - Whether apps on other hosts search with pgvector in the PostgreSQL of this one, which then keeps more in memory.
+    type: bool
+    default: false
   redis_use:
     description:
       - What Redis is for. A V(store) is saved, which can double its memory for the time; a V(cache) is not, and may
@@ -189,6 +194,7 @@ def main() -> None:
             "measured": {"type": "dict", "default": {}},
             "remote_clients": {"type": "dict", "default": {}},
             "redis_use": {"type": "str", "default": "store"},
+            "remote_vector": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )

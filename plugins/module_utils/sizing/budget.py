@@ -45,7 +45,7 @@ SERVICE_NEEDS: Mapping[str, Need] = {
 EXPORTERS_MB: Mapping[str, int] = {"node": 40, "nginx": 32, "redis": 32, "postgres": 40, "mysql": 40, "apps": 32}
 APPS_WEIGHT = 40
 PAGE_CACHE_WEIGHT = 25
-#: Where an app of the host searches with pgvector, PostgreSQL's buffers are the better cache of the two.
+#: Where an app searches with pgvector, PostgreSQL's buffers are the better cache of the two.
 VECTOR_POSTGRES_WEIGHT = 60
 VECTOR_PAGE_CACHE_WEIGHT = 10
 #: Apps grow beyond two workers only while this fraction of the divided memory stays page cache.

@@ -79,7 +79,7 @@ class HostWorkload:
 
     ``given`` maps dotted paths of the plan (``nginx.worker_processes``) to the user's own values;
     ``remote_clients`` a database to the connections that apps on other hosts may open to it. ``redis_use`` is
-    ``store``, which is saved, or ``cache``, which is not.
+    ``store``, which is saved, or ``cache``, which is not. ``remote_vector`` says that those apps use pgvector.
     """
 
     apps: tuple[AppWorkload, ...] = ()
@@ -89,11 +89,12 @@ class HostWorkload:
     remote_clients: Mapping[str, int] = field(default_factory=dict)
     given: Mapping[str, Given] = field(default_factory=dict)
     redis_use: str = "store"
+    remote_vector: bool = False
 
     @property
     def vector(self) -> bool:
-        """Whether an app of this host uses pgvector."""
-        return any(app.vector for app in self.apps)
+        """Whether an app uses pgvector, here or from another host."""
+        return self.remote_vector or any(app.vector for app in self.apps)
 
 
 @dataclass(frozen=True)

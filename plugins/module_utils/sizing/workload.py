@@ -42,6 +42,7 @@ def read_workload(
     measured: Mapping[str, Any] | None = None,
     remote_clients: Mapping[str, Any] | None = None,
     redis_use: str = "store",
+    remote_vector: bool = False,
 ) -> HostWorkload:
     """Check the user's variables and return them as data.
 
@@ -49,7 +50,7 @@ def read_workload(
     ``SERVICES``, ``reserves`` has ``memory_mb`` and ``cpus``, ``overrides`` maps dotted paths of the
     plan to values, ``measured`` maps app names to the MiB that one worker of theirs was seen to use, or to the
     fields of ``Measured``, ``remote_clients`` maps postgres and mysql to the connections of apps on other hosts,
-    ``redis_use`` says whether Redis is a store or a cache.
+    ``redis_use`` says whether Redis is a store or a cache, ``remote_vector`` whether those apps use pgvector.
     Raises ``SizingError`` naming variable, value and remedy.
     """
     chosen = _overrides(overrides)
@@ -67,7 +68,9 @@ def read_workload(
     memory_mb, cpus = _reserves(reserves)
     if redis_use not in REDIS_USES:
         raise SizingError(f"redis_use: {redis_use!r} is not one of {', '.join(REDIS_USES)}")
-    return HostWorkload(tuple(read), _services(services), memory_mb, cpus, _remote(remote_clients), given, redis_use)
+    return HostWorkload(
+        tuple(read), _services(services), memory_mb, cpus, _remote(remote_clients), given, redis_use, remote_vector
+    )
 
 
 def _sequence(value: Any, where: str) -> Sequence[Any]:

@@ -127,5 +127,6 @@ def workloads(draw: st.DrawFn, given: bool = False) -> HostWorkload:
         reserves,
         draw(overrides(services)) if given else {},
         remote_clients=remote,
+        remote_vector=draw(st.booleans()),
         redis_use=draw(st.sampled_from(REDIS_USES)),
     )

@@ -45,6 +45,12 @@ def test_buffers_hold_an_index_of_pgvector_on_a_small_host_with_everything() -> 
     assert f"60/{10 + 3 + 15 + 60 + 35 + 40} of" in vector.reasons["memory.postgres"]
 
 
+def test_an_app_on_another_host_may_search_with_pgvector() -> None:
+    with_vectors, without = (_alone(4096, 2.0, remote_vector=vector) for vector in (True, False))
+    assert with_vectors.shared_buffers_mb > 1.5 * without.shared_buffers_mb
+    assert with_vectors.max_connections == without.max_connections
+
+
 def test_a_small_host_has_fewer_connections_rather_than_a_floor_of_work_memory() -> None:
     postgres = _alone(512, 1.0)
     # The usual floor of 4 MB for 200 connections would be 800 MB here.
