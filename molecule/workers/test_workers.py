@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import requests
+import urllib3
 from support.playbooks import address, podman_exec, serving
 from support.traffic import Traffic
 
@@ -25,6 +26,7 @@ APPS = [
     ("bookworm", "by_index", "index.example.test", "gthread"),
 ]
 ECHOING = [app for app in APPS if app[1] in ("by_path", "by_git", "by_archive", "demo")]
+urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
 by_app = pytest.mark.parametrize(
     ("host", "app", "domain", "worker"), APPS, ids=[app for _unused, app, _unused, _unused in APPS]
 )
@@ -32,6 +34,10 @@ by_app = pytest.mark.parametrize(
 
 def ask(host: str, domain: str, path: str = "/") -> requests.Response:
     return requests.get(f"http://{address(host)}{path}", headers={"Host": domain}, timeout=10)
+
+
+def url_of(host: str) -> str:
+    return f"https://{address(host)}" if host == "bookworm" else f"http://{address(host)}"
 
 
 def released(host: str, app: str) -> str:
@@ -64,12 +70,37 @@ def test_the_unit_is_hardened_and_did_not_restart(host: str, app: str, domain: s
     ("host", "app", "domain", "worker"), ECHOING, ids=[app for _unused, app, _unused, _unused in ECHOING]
 )
 def test_it_answers_rightly_under_load(host: str, app: str, domain: str, worker: str) -> None:
-    url = f"https://{address(host)}" if host == "bookworm" else f"http://{address(host)}"
-    with Traffic(url, host=domain, clients=4, streams=1, rate=50, stream_seconds=2, tls_verify=False) as traffic:
+    with Traffic(
+        url_of(host), host=domain, clients=4, streams=1, rate=50, stream_seconds=2, tls_verify=False
+    ) as traffic:
         traffic.wait(5)
     report = traffic.report()
     report.assert_clean(minimum_requests=50, minimum_streams=1)
     assert report.releases == [released(host, app)]
+
+
+@pytest.mark.parametrize(
+    ("host", "app", "domain", "worker"), ECHOING, ids=[app for _unused, app, _unused, _unused in ECHOING]
+)
+def test_the_journal_has_failed_requests_and_others_where_all_are_wanted(
+    host: str, app: str, domain: str, worker: str
+) -> None:
+    def ask_for(method: str, path: str, **options: Any) -> int:
+        url = f"{url_of(host)}{path}?token=canary"
+        return requests.request(method, url, headers={"Host": domain}, verify=False, timeout=10, **options).status_code
+
+    # No parser goes that deep.
+    assert (ask_for("POST", "/echo", data="[" * 100_000), ask_for("GET", "/nowhere")) == (500, 404)
+    podman_exec(host, "journalctl", "--sync")
+    journal = podman_exec(host, "journalctl", "--unit", f"{app}@{released(host, app)}", "--output=cat").stdout
+    lines = [json.loads(line) for line in journal.splitlines() if '"gunicorn.access"' in line]
+    logged = {(line["path"], str(line["status"])) for line in lines}
+    assert ("/echo", "500") in logged
+    # The host's gunicorn_app_access_log is "all".
+    assert (("/nowhere", "404") in logged) == (host == "bookworm")
+    assert "canary" not in journal
+    nginx = podman_exec(host, "cat", "/var/log/nginx/access.log").stdout
+    assert '"path":"/nowhere","status":404' in nginx and "canary" not in nginx
 
 
 @pytest.mark.parametrize(
