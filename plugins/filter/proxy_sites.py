@@ -100,11 +100,20 @@ def _site(
         # A host that is gone answers nothing at all; its turn passes to the next one before users take it for a fault.
         **({"connect_timeout": REMOTE_CONNECT_SECONDS} if addresses else {}),
         "drain_seconds": plan["drain_seconds"],
-        # No connection may lie idle to a worker that stops: releases that take turns behind one socket are told to at
-        # once, and one that max_requests replaces hangs up on connections that it has promised to keep.
-        "keepalive": bool(addresses) or (plan["handover"] != "socket" and not plan["max_requests"]),
+        "keepalive": "always" if addresses else _keepalive(plan),
         "buffering": app.get("buffering", plan["worker_class"] in BUFFERED_WORKERS),
     }
+
+
+def _keepalive(plan: Mapping[str, Any]) -> str:
+    """Return which requests may go over a connection that lay idle: its worker may just be hanging up on it.
+
+    Releases that take turns behind one socket are told to stop at once. A worker that max_requests replaces hangs up on
+    connections that it has promised to keep; then nginx asks again by itself, but never with a POST.
+    """
+    if plan["handover"] == "socket":
+        return "never"
+    return "retried" if plan["max_requests"] else "always"
 
 
 class FilterModule:
