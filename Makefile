@@ -13,9 +13,9 @@ IMAGE_DISTRIBUTION ?= trixie
 SCENARIO ?=
 # They mostly wait: for traffic, for packages, for each other's time-outs.
 JOBS ?= 2
-# What make test runs, the longest first. A new scenario joins once it has passed whole. Run by name only: agente, which is
-# emulated in part, and aconex_rag and recomendaciones, whose limits of milliseconds want a machine of their own.
-SCENARIOS := postgres crash default handover redis stack workers faults mysql metrics citas orquestador small collection
+# What make test runs, the longest first. A new scenario joins once it has passed whole. Run by name only: recomendaciones,
+# whose limits of milliseconds want a machine of their own.
+SCENARIOS := postgres stack default agente redis crash faults aconex_rag mysql metrics handover citas small orquestador collection workers
 DEMO_PORT ?= 8088
 BOARD := .build/orangepi
 PYTHON_SOURCES := plugins tests molecule tools
@@ -106,7 +106,7 @@ molecule: setup-dev image ## Molecule scenarios on test hosts, two at a time (SC
 	@tools/as-root tools/run-scenarios --jobs $(if $(SCENARIO),1,$(JOBS)) $(or $(SCENARIO),$(SCENARIOS))
 
 .PHONY: orangepi
-orangepi: setup-dev ## Emulate a whole Orange Pi 5 Plus and deploy to it over SSH (an hour the first time, all in .build/orangepi)
+orangepi: setup-dev ## Emulate a whole Orange Pi 5 Plus and deploy to it over SSH (half an hour the first time, all in .build/orangepi)
 	@tools/install-packages board
 	@tools/as-root tests/board/build $(BOARD)
 	@tools/as-root tests/board/start $(BOARD)

@@ -62,6 +62,15 @@ def test_the_only_worker_is_never_recycled() -> None:
     assert _app(2048, 1.0).max_requests > 0
 
 
+def test_uvicorns_workers_are_not_replaced_unless_the_user_insists() -> None:
+    machine_ = machine(2048, 2.0)
+    quiet = planned(machine_, {"name": "a", "worker_class": "uvicorn_worker"})
+    assert quiet.gunicorn["a"].max_requests == 0
+    insisting = planned(machine_, {"name": "a", "worker_class": "uvicorn_worker", "max_requests": 500})
+    assert insisting.gunicorn["a"].max_requests == 500
+    assert [text for text in insisting.warnings if "webstack_apps[0].max_requests replaces a worker" in text]
+
+
 def test_workers_are_replaced_about_once_an_hour_where_the_rate_is_known() -> None:
     def each(rate: float) -> int:
         return _app(8192, 4.0, workload="llm", requests_per_second=rate).max_requests
