@@ -242,8 +242,8 @@ def _max_requests(app: AppWorkload, workers: int, sheet: Sheet) -> tuple[int, in
     number = sheet.integer(path, computed, reason, 0)
     if number and app.worker_class == "uvicorn_worker":
         sheet.warn(
-            f"{app.name}: each time {sheet.origin(path)} replaces a worker of uvicorn's it hangs up on what it has just "
-            "accepted, and users who send something get a 502; 0 turns it off, and asgi workers do not"
+            f"{app.name}: each time {sheet.origin(path)} replaces a worker of uvicorn's it hangs up on what it has "
+            "just accepted, and users who send something get a 502; 0 turns it off, and asgi workers do not"
         )
     spread = max(1, number // 5) if number else 0
     why = "a fifth of max_requests, so that workers are not replaced all at once" if number else "as max_requests"
