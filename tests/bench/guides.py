@@ -171,24 +171,17 @@ def agent(effort: Effort, scratch: Path) -> list[Row]:
         start_before(host, "agente", APPS / "agente", command, {}, ["uvicorn[standard]"])
         wait_for(host, f"http://localhost:{BEFORE_PORT}/health")
 
-        def measured(what: str, lines: Sequence[str], promised: str = "3.5 x") -> Row:
+        def measured(what: str, lines: Sequence[str]) -> Row:
             headers = {"Host": "agente.example.com"}
             load = Load(requests_file(scratch, lines), 32, effort.seconds, headers)
             sides = {"before": lambda: load.send(f"{url}:{BEFORE_PORT}/"), "after": lambda: load.send(f"{url}/")}
-            return compare(what, promised, "/s", in_turns(sides, effort.rounds), lambda run: run.per_second)
-
-        def kept(variables: dict[str, Any]) -> None:
-            change(variables)
-            variables["webstack_apps"][0]["max_requests"] = 0
+            return compare(what, "3.5 x", "/s", in_turns(sides, effort.rounds), lambda run: run.per_second)
 
         searches = [f"GET /api/memories?q=recuerdo+{n}" for n in range(100)]
-        rows = [
+        return [
             measured("000: requests/s, an answer without the database", ["GET /"]),
             measured("000: requests/s, a search with pgvector", searches),
         ]
-        deploy(scratch / "kept", "orangepi", {"orangepi": host}, kept)
-        rows.append(measured("000: the first with `max_requests: 0`, so that nginx keeps connections", ["GET /"], "-"))
-        return rows
 
 
 # --- 002: three sync workers without a cache, and gevent with cache, pool and indexes ---
