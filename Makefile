@@ -13,9 +13,8 @@ IMAGE_DISTRIBUTION ?= trixie
 SCENARIO ?=
 # They mostly wait: for traffic, for packages, for each other's time-outs.
 JOBS ?= 2
-# What make test runs, the longest first. A new scenario joins once it has passed whole. Run by name only: recomendaciones,
-# whose limits of milliseconds want a machine of their own.
-SCENARIOS := postgres stack default agente redis crash faults aconex_rag mysql metrics handover citas small orquestador collection workers
+# What make test runs, the longest first. A new scenario joins once it has passed whole.
+SCENARIOS := postgres agente stack default redis recomendaciones crash faults aconex_rag mysql metrics handover citas small orquestador collection workers
 DEMO_PORT ?= 8088
 BOARD := .build/orangepi
 PYTHON_SOURCES := plugins tests molecule tools
