@@ -71,8 +71,10 @@ def inventory(
     return write_inventory(directory, host, groups=groups, variables={"webstack_apps": [entry], **variables})
 
 
-def provision(directory: Path, postgres: Mapping[str, Any] | None = None, **options: Any) -> Result:
-    return run_playbook("provision", inventory(directory, postgres, **options))
+def provision(
+    directory: Path, postgres: Mapping[str, Any] | None = None, check: bool = False, **options: Any
+) -> Result:
+    return run_playbook("provision", inventory(directory, postgres, **options), check=check)
 
 
 def sql(statement: str, database: str = "shop") -> str:
@@ -353,9 +355,9 @@ def test_a_disk_that_fills_up_while_an_index_is_built_leaves_nothing_of_it(tmp_p
 def test_an_invalid_setting_is_found_before_anything_is_replaced(tmp_path: Path) -> None:
     """One that is only wrong beside others: replicas cannot follow a server that logs the minimum."""
     before, file = started(), podman_exec(HOST, "cat", DROPIN).stdout
-    provision(tmp_path, postgres_pgvector_settings={"wal_level": "minimal"}, **ALLOWED).assert_failed(
-        "would not start", "wal_level"
-    )
+    invalid = {"postgres_pgvector_settings": {"wal_level": "minimal"}, **ALLOWED}
+    for dry in (True, False):
+        provision(tmp_path, check=dry, **invalid).assert_failed("would not start", "wal_level")
     assert (started(), podman_exec(HOST, "cat", DROPIN).stdout) == (before, file)
 
 

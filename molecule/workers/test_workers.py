@@ -97,10 +97,19 @@ def test_the_journal_has_failed_requests_and_others_where_all_are_wanted(
     logged = {(line["path"], str(line["status"])) for line in lines}
     assert ("/echo", "500") in logged
     # The host's gunicorn_app_access_log is "all".
-    assert (("/nowhere", "404") in logged) == (host == "bookworm")
+    assert (("/nowhere", "404") in logged) == (host == "workers")
     assert "canary" not in journal
     nginx = podman_exec(host, "cat", "/var/log/nginx/access.log").stdout
     assert '"path":"/nowhere","status":404' in nginx and "canary" not in nginx
+
+
+def test_the_journal_has_requests_of_uvicorn_without_their_query() -> None:
+    assert ask("workers", "lock.example.test", "/?token=canary").status_code == 200
+    podman_exec("workers", "journalctl", "--sync")
+    journal = podman_exec("workers", "journalctl", "--unit", "by_lock@*", "--output=cat").stdout
+    lines = [json.loads(line) for line in journal.splitlines() if '"uvicorn.access"' in line]
+    assert ("GET", "/", 200) in {(line["method"], line["path"], line["status"]) for line in lines}
+    assert "canary" not in journal
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,8 @@ HEALTH_KEYS = ("host", "path", "status", "timeout")
 DOMAIN = re.compile(r"_|(\*\.)?([A-Za-z0-9_-]+\.)*[A-Za-z0-9_-]+\.?")
 RATE = re.compile(r"[1-9][0-9]*r/[sm]")
 ALERT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-DURATION = re.compile(r"([0-9]+(ms|[smhdwy]))+")
+# Of Prometheus: larger units first, each once.
+DURATION = re.compile(r"(?=[0-9])" + "".join(rf"([0-9]+{unit})?" for unit in ("y", "w", "d", "h", "m", "s", "ms")))
 CREDENTIALS = re.compile(r"(https?://[^/@]+|[a-z+]+://[^/@:]*:[^/@]+)@(?P<host>[^/:]+)")
 URL_PATH = re.compile(r"/[^\s;{}\"']*")
 
@@ -175,9 +176,9 @@ def _metrics_problems(metrics: Mapping[str, Any], where: str) -> Iterator[str]:
         if not URL_PATH.fullmatch(str(path)):
             yield f"{where}.{key}: {path!r} is not a path; write one such as /metrics"
     for index, alert in enumerate(metrics.get("alerts") or []):
-        if not ALERT_NAME.fullmatch(alert["name"]):
+        if not ALERT_NAME.fullmatch(str(alert["name"])):
             yield f"{where}.alerts[{index}].name: {alert['name']!r} names no alert; write one such as CircuitOpen"
-        if not DURATION.fullmatch(alert.get("for") or "0s"):
+        if not DURATION.fullmatch(str(alert.get("for", "0s"))):
             yield f"{where}.alerts[{index}].for: {alert['for']!r} is not a time; write one such as 5m"
 
 

@@ -4,8 +4,9 @@
 """Divide one host's memory and processors among everything that runs on it.
 
 Memory goes top down: the operating system, what the operator keeps, the least that each service
-runs with, then what is left by weight. Shares depend on memory and on which services are present,
-never on the number of processors, so that more of either never takes anything away from an app.
+runs with, then what is left by weight. Shares depend on memory, on which services are present and
+whether an app uses pgvector, never on the number of processors, so that more of either never takes
+anything away from an app.
 """
 
 from __future__ import annotations

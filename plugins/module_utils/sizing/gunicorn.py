@@ -236,14 +236,15 @@ def _max_requests(app: AppWorkload, workers: int, sheet: Sheet) -> tuple[int, in
         computed, reason = 0, "off: uvicorn's worker hangs up on requests when it is replaced"
     elif app.requests_per_second is not None:
         hourly = int(app.requests_per_second * 3600 / workers)
-        computed, reason = min(100000, max(1000, hourly // 1000 * 1000)), "each worker is replaced about once an hour"
+        computed = min(100000, max(1000, hourly // 1000 * 1000))
+        reason = "what a worker serves in an hour, from 1000 to 100,000"
     else:
         computed, reason = MAX_REQUESTS, "a slow leak cannot fill the memory"
     number = sheet.integer(path, computed, reason, 0)
     if number and app.worker_class == "uvicorn_worker":
         sheet.warn(
             f"{app.name}: each time {sheet.origin(path)} replaces a worker of uvicorn's it hangs up on what it has "
-            "just accepted, and users who send something get a 502; 0 turns it off, and asgi workers do not"
+            "just accepted, and their users get a 502; 0 turns it off, and asgi workers do not"
         )
     spread = max(1, number // 5) if number else 0
     why = "a fifth of max_requests, so that workers are not replaced all at once" if number else "as max_requests"

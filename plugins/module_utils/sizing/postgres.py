@@ -97,7 +97,7 @@ def plan_postgres(
     buffers = sheet.integer(
         "postgres.shared_buffers_mb",
         int(exact.shared_buffers_mb) // 8 * 8,
-        f"{_buffers_part(vector):.0%} of {line_mb} - {BEFORE_BUFFERS_MB} MB, a sixth at least, in steps of 8"
+        f"{_buffers_part(vector):.0%} of ({line_mb} - {BEFORE_BUFFERS_MB}) MB, a sixth at least, in steps of 8"
         + ("; pgvector's indexes are searched in them" if vector else ""),
         MIN_BUFFERS_MB,
     )

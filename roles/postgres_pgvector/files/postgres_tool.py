@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the role postgres_pgvector needs on the database's host; it works without Ansible too.
 
-As root: would PostgreSQL start with FILE as our drop-in?
+As root: would PostgreSQL start with FILE as our drop-in, or with what is on standard input where FILE is -?
     judge VERSION CLUSTER FILE
 As postgres:
     backup DIRECTORY [--keep N] [--no-proof]      all databases; each backup is restored once, to prove it
@@ -95,8 +95,8 @@ class ToolError(Exception):
 # --- judging a configuration -----------------------------------------------------------------------------------
 
 
-def judge(version: int, candidate: Path, configuration: Path, data: Path) -> None:
-    """Raise ``ToolError`` with PostgreSQL's own words unless it would start with ``candidate`` as drop-in.
+def judge(version: int, candidate: str, configuration: Path, data: Path) -> None:
+    """Raise ``ToolError`` with PostgreSQL's own words unless it would start with the text ``candidate`` as drop-in.
 
     The configuration is copied beside a skeleton of the data directory, and PostgreSQL is asked there: first what only
     a whole and consistent configuration answers, then for the shared memory, which it gives back at once.
@@ -106,7 +106,7 @@ def judge(version: int, candidate: Path, configuration: Path, data: Path) -> Non
         etc, skeleton = Path(place, "etc"), Path(place, "data")
         shutil.copytree(configuration, etc)
         (etc / "conf.d").mkdir(exist_ok=True)
-        shutil.copyfile(candidate, etc / "conf.d" / DROPIN)
+        (etc / "conf.d" / DROPIN).write_text(candidate, encoding="utf-8")
         for directory in [data, *(path for path in data.rglob("*") if _is_bare(path, data))]:
             (skeleton / directory.relative_to(data)).mkdir()
         for name in ("PG_VERSION", "postgresql.auto.conf", "global/pg_control"):
@@ -519,7 +519,9 @@ def main(arguments: Sequence[str]) -> int:
     try:
         if options.command == "judge":
             place = Path(str(options.version), options.cluster)
-            judge(options.version, options.candidate, "/etc/postgresql" / place, "/var/lib/postgresql" / place)
+            given = options.candidate
+            text = sys.stdin.read() if given == "-" else Path(given).read_text(encoding="utf-8")
+            judge(options.version, text, "/etc/postgresql" / place, "/var/lib/postgresql" / place)
         elif options.command == "list":
             for name in complete(options.directory):
                 manifest = json.loads((options.directory / name / MANIFEST).read_text(encoding="utf-8"))
@@ -545,7 +547,7 @@ def _parser() -> argparse.ArgumentParser:
     one = commands.add_parser("judge", help="would PostgreSQL start with this drop-in?")
     one.add_argument("version", type=int)
     one.add_argument("cluster")
-    one.add_argument("candidate", type=Path)
+    one.add_argument("candidate")
     one = commands.add_parser("list", help="what backups there are")
     one.add_argument("directory", type=Path)
     one = commands.add_parser("backup", help="back up all databases")

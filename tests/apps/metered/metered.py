@@ -35,7 +35,8 @@ async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
         status, body = 500, b"broken"
     elif path.startswith(("/slow", "/chat")):
         await asyncio.sleep(0.6)
-    elif path == "/crash":
+    elif path in ("/crash", "/crash-late"):
+        await asyncio.sleep(2.5 if path == "/crash-late" else 0)
         os.kill(os.getpid(), signal.SIGKILL)
     ASKED.labels(path).inc()
     await send({"type": "http.response.start", "status": status, "headers": [(b"content-type", b"text/plain")]})

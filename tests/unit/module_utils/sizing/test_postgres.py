@@ -106,7 +106,7 @@ def test_every_number_of_a_reason_is_in_it() -> None:
     plan = planned(machine(4096, 2.0), services=("postgres",))
     line = next(line.mb for line in plan.memory if line.consumer == "postgres")
     postgres = plan.services["postgres"]
-    assert f"40% of {line} - 160 MB" in plan.reasons["postgres.shared_buffers_mb"]
+    assert f"40% of ({line} - 160) MB" in plan.reasons["postgres.shared_buffers_mb"]
     assert postgres.shared_buffers_mb == int((line - 160) * 0.4) // 8 * 8
     assert f"half of a twelfth of {line} MB" in plan.reasons["postgres.maintenance_work_mem_mb"]
     assert postgres.maintenance_work_mem_mb == line // 12 // 2

@@ -46,6 +46,12 @@ MISTAKES: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
         ("metrics.alerts[0].name", "'a b'", "CircuitOpen"),
     ),
     "time of an alert": ({"metrics": {"alerts": [{"name": "A", "for": "5"}]}}, ("metrics.alerts[0].for", "'5'", "5m")),
+    "seconds of an alert": (
+        {"metrics": {"alerts": [{"name": "A", "for": 300}]}},
+        ("metrics.alerts[0].for", "300", "5m"),
+    ),
+    "order of a time": ({"metrics": {"alerts": [{"name": "A", "for": "5m1h"}]}}, ("metrics.alerts[0].for", "'5m1h'")),
+    "number for an alert": ({"metrics": {"alerts": [{"name": 7}]}}, ("metrics.alerts[0].name", "7", "CircuitOpen")),
     "password of Redis": ({"redis": {"password": "short"}}, ("redis.password", "openssl")),
     "keys of Redis": ({"redis": {"password": "x" * 24, "keys": ["a b"]}}, ("redis.keys", "'a b'", "without spaces")),
     "check's status": ({"checks": [{"status": 99}]}, ("checks[0].status", "99")),
