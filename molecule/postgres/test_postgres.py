@@ -608,8 +608,8 @@ def test_pgbouncer_pools_with_the_same_passwords_and_follows_the_inventory(tmp_p
     assert "no authentication method is found" in login("shop", "first", database="postgres", port=6432)
     assert provision(tmp_path, groups=POOLED).assert_ok().recap[HOST]["changed"] == 0
     started_at = podman_exec(HOST, "systemctl", "show", "pgbouncer", "-p", "MainPID").stdout
-    changed = {"webstack_overrides": {"pgbouncer.default_pool_size": 7}}
-    provision(tmp_path, {"password": "second"}, groups=POOLED, **changed).assert_ok()
+    changed = {"pgbouncer.default_pool_size": 7}
+    provision(tmp_path, {"password": "second"}, groups=POOLED, webstack_overrides=changed).assert_ok()
     assert "default_pool_size|7|" in console("SHOW CONFIG")
     assert login("shop", "second", port=6432) == "1"
     assert "SASL authentication failed" in login("shop", "first", port=6432)
