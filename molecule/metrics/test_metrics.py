@@ -211,10 +211,7 @@ def test_a_worker_that_crashes_is_counted_and_takes_no_other_with_it(method: str
         for user in users:
             user.join()
     assert lost.status_code == 502
-    deadline = time.monotonic() + 15
-    while counted()[name] == before and time.monotonic() < deadline:
-        time.sleep(1)
-    time.sleep(2)
+    time.sleep(4)  # time for a second one; systemd lets a service start five times in ten seconds
     assert counted()[name] == before + 1
     assert get("/health").status_code == 200
 
